@@ -1,0 +1,3 @@
+//! The `passerelle-pki` command: a thin `main` over the library's `run`.
+
+fn main() {}

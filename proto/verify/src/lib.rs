@@ -1,0 +1,1 @@
+//! `passerelle-verify`.
