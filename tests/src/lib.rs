@@ -1,1 +1,3 @@
-//! tests
+//! A whole Passerelle network in one command, its end-to-end tests, attacks, faults and bench.
+
+pub mod generator;
