@@ -1,6 +1,7 @@
 //! The journal: a folder of segments, one of which is being written.
 
 use crate::appender::Appender;
+use crate::disk::{Disk, RealDisk};
 use crate::frame::{self, Link};
 use crate::reader::{self, Reader};
 use crate::recover;
@@ -23,6 +24,7 @@ pub struct Journal {
 struct Inner {
     folder: PathBuf,
     options: Options,
+    disk: Arc<dyn Disk>,
     writer: Mutex<Writer>,
     syncs: AtomicU64,
     /// Held for its lock.
@@ -68,15 +70,29 @@ impl Journal {
     /// # Errors
     /// [`JournalError::AlreadyExists`] where there is one; otherwise what the system refused.
     pub fn create(folder: &Path, options: Options) -> Result<Self, JournalError> {
+        Self::create_on(Arc::new(RealDisk), folder, options)
+    }
+
+    pub(crate) fn create_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        options: Options,
+    ) -> Result<Self, JournalError> {
         fs::create_dir_all(folder).map_err(JournalError::io("cannot create", folder))?;
         let lock = lock(folder)?;
         if !segment::list(folder)?.is_empty() {
             return Err(JournalError::AlreadyExists(folder.to_path_buf()));
         }
-        let active = segment::create(folder, 1, Link { sequence: 0, previous: 0 }, 0, &options)?;
+        let active = segment::create(
+            folder,
+            1,
+            Link { sequence: 0, previous: 0 },
+            options.segment_bytes,
+            disk.as_ref(),
+        )?;
         let parent =
             folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        options.disk.sync_folder(parent).map_err(JournalError::io("cannot sync", parent))?;
+        disk.sync_folder(parent).map_err(JournalError::io("cannot sync", parent))?;
         let writer = Writer {
             segments: vec![1],
             end: segment::HEAD_BYTES as u64,
@@ -84,7 +100,7 @@ impl Journal {
             active,
             poisoned: false,
         };
-        Ok(Self::of(folder, options, writer, lock))
+        Ok(Self::of(folder, options, disk, writer, lock))
     }
 
     /// Opens the journal in `folder`, and cuts a batch that a crash left half-written.
@@ -93,6 +109,7 @@ impl Journal {
     /// [`JournalError::NotFound`], [`JournalError::Locked`], [`JournalError::TooNew`], and [`JournalError::Corrupt`] where
     /// durable bytes of the last segment have changed. Earlier segments are checked as they are read.
     pub fn open(folder: &Path, options: Options) -> Result<(Self, Recovered), JournalError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         if !folder.is_dir() {
             return Err(JournalError::NotFound(folder.to_path_buf()));
         }
@@ -100,7 +117,7 @@ impl Journal {
         let segments = segment::list(folder)?;
         let Some(last) = segments.last() else { return Err(JournalError::NotFound(folder.to_path_buf())) };
         let active = segment::open(folder, *last, true)?;
-        let tail = recover::recover(&active, &options)?;
+        let tail = recover::recover(&active, disk.as_ref())?;
         let recovered =
             Recovered { segments: segments.len(), entries_in_last: tail.entries, cut_bytes: tail.cut_bytes };
         if tail.cut_bytes > 0 {
@@ -112,13 +129,14 @@ impl Journal {
             );
         }
         let writer = Writer { segments, active, end: tail.end, next: tail.next, poisoned: false };
-        Ok((Self::of(folder, options, writer, lock), recovered))
+        Ok((Self::of(folder, options, disk, writer, lock), recovered))
     }
 
-    fn of(folder: &Path, options: Options, writer: Writer, lock: File) -> Self {
+    fn of(folder: &Path, options: Options, disk: Arc<dyn Disk>, writer: Writer, lock: File) -> Self {
         let inner = Inner {
             folder: folder.to_path_buf(),
             options,
+            disk,
             writer: Mutex::new(writer),
             syncs: AtomicU64::new(0),
             _lock: lock,
@@ -146,7 +164,7 @@ impl Journal {
         }
         let (bytes, offsets, next) = frame::encode(entries, writer.next, &writer.active.salt);
         let (segment, start) = (writer.active.id, writer.end);
-        let disk = &self.inner.options.disk;
+        let disk = &self.inner.disk;
         let written =
             disk.write(&writer.active.file, start, &bytes).and_then(|()| disk.sync(&writer.active.file));
         if let Err(error) = written {
@@ -174,7 +192,8 @@ impl Journal {
     /// Goes on in a new segment. On an error the journal is as it was.
     fn roll(&self, writer: &mut Writer, least: u64) -> Result<(), JournalError> {
         let id = writer.active.id + 1;
-        let segment = segment::create(&self.inner.folder, id, writer.next, least, &self.inner.options)?;
+        let bytes = self.inner.options.segment_bytes.max(least + segment::HEAD_BYTES as u64);
+        let segment = segment::create(&self.inner.folder, id, writer.next, bytes, self.inner.disk.as_ref())?;
         writer.segments.push(id);
         writer.end = segment::HEAD_BYTES as u64;
         writer.active = segment;
@@ -246,7 +265,7 @@ impl Journal {
         fs::remove_file(&path).map_err(JournalError::io("cannot remove", path))?;
         writer.segments.retain(|segment| *segment != id);
         let folder = &self.inner.folder;
-        self.inner.options.disk.sync_folder(folder).map_err(JournalError::io("cannot sync", folder))?;
+        self.inner.disk.sync_folder(folder).map_err(JournalError::io("cannot sync", folder))?;
         Ok(true)
     }
 

@@ -27,11 +27,8 @@ pub use journal::{Journal, Recovered, SegmentInfo};
 pub use position::Position;
 pub use reader::{Entry, Reader};
 
-use disk::{Disk, RealDisk};
-use std::sync::Arc;
-
 /// How a journal is laid out. The same values need not be given at every opening: they only concern new segments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Bytes that a segment reserves on disk. A larger batch gets a segment of its own size.
     pub segment_bytes: u64,
@@ -39,16 +36,13 @@ pub struct Options {
     pub entry_bytes_max: u32,
     /// Bytes of entries that one group commit takes at the most.
     pub batch_bytes_max: usize,
-    pub(crate) disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            segment_bytes: 64 << 20,
-            entry_bytes_max: 8 << 20,
-            batch_bytes_max: 16 << 20,
-            disk: Arc::new(RealDisk),
-        }
+        Self { segment_bytes: 64 << 20, entry_bytes_max: 8 << 20, batch_bytes_max: 16 << 20 }
     }
 }
+
+#[cfg(test)]
+mod faults;

@@ -4,9 +4,10 @@
 //! nothing valid follows it, and is an error when something does: durable bytes have changed. Everything after the cut is
 //! overwritten with zeros, so that what stood there can never come back behind a shorter batch.
 
+use crate::JournalError;
+use crate::disk::Disk;
 use crate::frame::{self, HEAD_BYTES, Head, Link, NotFrame};
 use crate::segment::{self, Segment};
-use crate::{JournalError, Options};
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -21,7 +22,7 @@ pub(crate) struct Tail {
 }
 
 /// Scans the segment, cuts a torn tail, and leaves zeros behind it, durably.
-pub(crate) fn recover(segment: &Segment, options: &Options) -> Result<Tail, JournalError> {
+pub(crate) fn recover(segment: &Segment, disk: &dyn Disk) -> Result<Tail, JournalError> {
     let mut tail = Tail { end: segment::HEAD_BYTES as u64, next: segment.first, entries: 0, cut_bytes: 0 };
     loop {
         match read_frame(segment, tail.end, tail.next).map_err(failed(segment))? {
@@ -31,7 +32,7 @@ pub(crate) fn recover(segment: &Segment, options: &Options) -> Result<Tail, Jour
                 tail.entries += u64::from(head.count);
             }
             Err(reason) => {
-                settle(segment, &mut tail, reason, options)?;
+                settle(segment, &mut tail, reason, disk)?;
                 return Ok(tail);
             }
         }
@@ -42,12 +43,7 @@ fn failed(segment: &Segment) -> impl FnOnce(io::Error) -> JournalError {
     JournalError::io("cannot recover segment", format!("{:016x}", segment.id))
 }
 
-fn settle(
-    segment: &Segment,
-    tail: &mut Tail,
-    reason: NotFrame,
-    options: &Options,
-) -> Result<(), JournalError> {
+fn settle(segment: &Segment, tail: &mut Tail, reason: NotFrame, disk: &dyn Disk) -> Result<(), JournalError> {
     let Some(last) = last_written(segment, tail.end).map_err(failed(segment))? else { return Ok(()) };
     if later_batch(segment, tail).map_err(failed(segment))? {
         let what = match reason {
@@ -61,10 +57,10 @@ fn settle(
     let zeros = vec![0; 64 << 10];
     while at < last {
         let bytes = usize::try_from(last - at).unwrap_or(zeros.len()).min(zeros.len());
-        options.disk.write(&segment.file, at, &zeros[..bytes]).map_err(failed(segment))?;
+        disk.write(&segment.file, at, &zeros[..bytes]).map_err(failed(segment))?;
         at += bytes as u64;
     }
-    options.disk.sync(&segment.file).map_err(failed(segment))
+    disk.sync(&segment.file).map_err(failed(segment))
 }
 
 /// Reads the batch at `offset`; the inner error says why there is none.

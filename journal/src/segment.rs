@@ -7,8 +7,9 @@
 //! A segment is written under a temporary name and renamed when it is whole and durable, so a file with a segment's name always
 //! has a head; what a crash leaves under the temporary name was never part of the journal.
 
+use crate::JournalError;
+use crate::disk::Disk;
 use crate::frame::{Link, Salt};
-use crate::{JournalError, Options};
 use crc32c::crc32c;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -55,42 +56,38 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<u64>, JournalError> {
     Ok(ids)
 }
 
-/// Creates a segment durably, with room for `least` bytes of batches. On an error nothing is left behind.
+/// Creates a segment of `bytes` in all, durably. On an error nothing is left behind.
 pub(crate) fn create(
     folder: &Path,
     id: u64,
     first: Link,
-    least: u64,
-    options: &Options,
+    bytes: u64,
+    disk: &dyn Disk,
 ) -> Result<Segment, JournalError> {
     let path = path(folder, id);
     let unfinished = path.with_extension("segment.new");
-    let built = build(&unfinished, id, first, least, options).and_then(|segment| {
+    let built = build(&unfinished, id, first, bytes, disk).and_then(|segment| {
         fs::rename(&unfinished, &path)?;
+        disk.sync_folder(folder)?;
         Ok(segment)
     });
-    match built {
-        Ok(segment) => {
-            options.disk.sync_folder(folder).map_err(JournalError::io("cannot sync", folder))?;
-            Ok(segment)
+    built.map_err(|error| {
+        // Under its own name it must not stay: the segment before may go on, and this head's link would then be wrong.
+        for left in [&unfinished, &path] {
+            drop(fs::remove_file(left));
         }
-        Err(error) => {
-            // What is left under the temporary name is removed at the next opening at the latest.
-            drop(fs::remove_file(&unfinished));
-            Err(JournalError::io("cannot create", path)(error))
-        }
-    }
+        JournalError::io("cannot create", path)(error)
+    })
 }
 
-fn build(path: &Path, id: u64, first: Link, least: u64, options: &Options) -> io::Result<Segment> {
+fn build(path: &Path, id: u64, first: Link, bytes: u64, disk: &dyn Disk) -> io::Result<Segment> {
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let bytes = options.segment_bytes.max(least + HEAD_BYTES as u64);
-    options.disk.reserve(&file, bytes)?;
+    disk.reserve(&file, bytes)?;
     let mut salt = Salt::default();
     File::open("/dev/urandom")?.read_exact(&mut salt)?;
-    options.disk.write(&file, 0, &encode_head(id, first, &salt))?;
-    options.disk.sync(&file)?;
+    disk.write(&file, 0, &encode_head(id, first, &salt))?;
+    disk.sync(&file)?;
     file.sync_all()?;
     Ok(Segment { id, file, first, salt, bytes })
 }
