@@ -6,7 +6,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    missing_docs,
     unreachable_pub,
     reason = "a test says what went wrong by panicking"
 )]

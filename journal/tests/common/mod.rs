@@ -80,12 +80,8 @@ impl Writer {
         entries
     }
 
-    /// What was acknowledged beyond that, up to the writer's end.
-    pub fn drain(&mut self) -> Option<u64> {
-        std::iter::from_fn(|| self.next_acknowledged()).last()
-    }
-
-    fn next_acknowledged(&mut self) -> Option<u64> {
+    /// How many entries the next acknowledgement covers; none after the writer's end.
+    pub fn next_acknowledged(&mut self) -> Option<u64> {
         loop {
             // A last line cut by the kill names a shorter number, which is also covered.
             let line = self.lines.next()?.ok()?;
