@@ -1,5 +1,7 @@
 //! Style as a test: what rustfmt and clippy do not check. Reads the files of the workspace as text.
 
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
