@@ -13,17 +13,17 @@
 //!   has passed its exact bytes ([`profile::LintedCertificate`]);
 //! - nothing is ever created over something that exists, and no file is left half-written ([`files`]).
 
-// pub mod authority;
-// pub mod certificate;
+pub mod authority;
+pub mod certificate;
 // mod cli;
 pub mod clock;
 pub mod files;
 pub mod key;
-// pub mod keyfile;
+pub mod keyfile;
 pub mod name;
-// pub mod profile;
-// pub mod request;
-// pub mod revocation;
+pub mod profile;
+pub mod request;
+pub mod revocation;
 // pub mod tls;
 
 /// stub
