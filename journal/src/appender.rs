@@ -2,7 +2,8 @@
 
 use crate::{Journal, JournalError, Position};
 use std::io;
-use std::thread;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
 /// Entries that may wait; beyond this, `append` waits for room, so memory is bounded.
@@ -11,7 +12,25 @@ const WAITING_MAX: usize = 4_096;
 /// A clone for each task that appends.
 #[derive(Clone, Debug)]
 pub struct Appender {
-    requests: mpsc::Sender<Request>,
+    committer: Arc<Committer>,
+}
+
+/// The thread that commits and the way to it. It holds the journal, so it has ended when this is dropped: the folder can then be
+/// opened again at once.
+#[derive(Debug)]
+struct Committer {
+    /// Taken only by the drop.
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that commits had panicked");
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -23,10 +42,10 @@ struct Request {
 impl Appender {
     pub(crate) fn start(journal: Journal, batch_bytes_max: usize) -> io::Result<Self> {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || commit_until_closed(&journal, waiting, batch_bytes_max))?;
-        Ok(Self { requests })
+        Ok(Self { committer: Arc::new(Committer { requests: Some(requests), thread: Some(thread) }) })
     }
 
     /// Appends one entry: when this resolves with a position, the entry is on disk. An append that was dropped before may
@@ -36,7 +55,8 @@ impl Appender {
     /// As [`Journal::append_batch`], for the batch that the entry was in; too large an entry fails alone.
     pub async fn append(&self, entry: Vec<u8>) -> Result<Position, JournalError> {
         let (done, result) = oneshot::channel();
-        self.requests.send(Request { entry, done }).await.map_err(|_| JournalError::Closed)?;
+        let requests = self.committer.requests.as_ref().ok_or(JournalError::Closed)?;
+        requests.send(Request { entry, done }).await.map_err(|_| JournalError::Closed)?;
         result.await.map_err(|_| JournalError::Closed)?
     }
 }

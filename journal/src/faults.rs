@@ -128,3 +128,24 @@ fn a_segment_that_could_not_be_made_durable_is_tried_again() {
         assert_eq!(lengths, [(1, 700), (3, 70), (4, 700)], "{call:?}");
     }
 }
+
+/// What a failed sync left may be in the page cache alone: opening must write it again and sync it before it is shown.
+#[test]
+fn opening_makes_the_last_batch_durable_before_it_shows_it() {
+    for call in [Call::Write, Call::Sync] {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(
+            Journal::create(folder.path(), options())
+                .expect("created")
+                .append_batch(&["entry"])
+                .expect("appended"),
+        );
+        let disk = Arc::new(FaultyDisk::default());
+        disk.arm(call);
+        let opened = Journal::open_on(Arc::<FaultyDisk>::clone(&disk), folder.path(), options());
+        assert!(matches!(opened, Err(JournalError::Io { .. })), "{call:?} was not asked for");
+        let (journal, _) =
+            Journal::open_on(disk, folder.path(), options()).expect("opened at the second try");
+        assert_eq!(read(&journal), [b"entry"]);
+    }
+}

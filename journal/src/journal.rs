@@ -109,7 +109,14 @@ impl Journal {
     /// [`JournalError::NotFound`], [`JournalError::Locked`], [`JournalError::TooNew`], and [`JournalError::Corrupt`] where
     /// durable bytes of the last segment have changed. Earlier segments are checked as they are read.
     pub fn open(folder: &Path, options: Options) -> Result<(Self, Recovered), JournalError> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Self::open_on(Arc::new(RealDisk), folder, options)
+    }
+
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        options: Options,
+    ) -> Result<(Self, Recovered), JournalError> {
         if !folder.is_dir() {
             return Err(JournalError::NotFound(folder.to_path_buf()));
         }
@@ -200,8 +207,8 @@ impl Journal {
         Ok(())
     }
 
-    /// A front for many tasks: what waits at the same time shares one batch and one `fdatasync`. Starts one thread, which ends when the
-    /// last clone of the appender is dropped.
+    /// A front for many tasks: what waits at the same time shares one batch and one `fdatasync`. Starts one thread. Dropping the last
+    /// clone of the appender commits what still waits and ends the thread before it returns.
     ///
     /// # Errors
     /// [`JournalError::Io`] when the thread cannot be started.
@@ -213,9 +220,13 @@ impl Journal {
     /// Reads on from a position that an entry or [`Journal::end`] gave, or from [`Position::START`].
     ///
     /// # Errors
-    /// [`JournalError::NoEntry`] where the segment was dropped.
+    /// [`JournalError::NoEntry`] where the segment was dropped, or where the position is beyond the end: the journal is then older
+    /// than what its reader remembers, and going on would skip entries.
     pub fn read_from(&self, from: Position) -> Result<Reader, JournalError> {
         let end = self.end();
+        if from > end {
+            return Err(JournalError::NoEntry(from));
+        }
         Reader::start(&self.inner.folder, &self.writer().segments.clone(), from, end)
     }
 
@@ -253,6 +264,8 @@ impl Journal {
     }
 
     /// Drops a segment that nothing needs any more, durably. The one being written stays; dropping what is gone does nothing.
+    ///
+    /// A reader's remembered position needs its segment even when it is the segment's end: drop only segments before it.
     ///
     /// # Errors
     /// What the system refused; the segment then still counts.

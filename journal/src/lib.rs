@@ -46,3 +46,5 @@ impl Default for Options {
 
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod golden;

@@ -172,7 +172,7 @@ pub(crate) fn entry_at(folder: &Path, position: Position) -> Result<Bytes, Journ
     let failed = |error| JournalError::io("cannot read", segment::path(folder, position.segment))(error);
     let corrupt = |what| JournalError::Corrupt { segment: position.segment, offset: position.offset, what };
     let mut head = [0; ENTRY_HEAD_BYTES];
-    if position.offset + ENTRY_HEAD_BYTES as u64 > segment.bytes {
+    if position.offset.saturating_add(ENTRY_HEAD_BYTES as u64) > segment.bytes {
         return Err(JournalError::NoEntry(position));
     }
     segment.file.read_exact_at(&mut head, position.offset).map_err(failed)?;

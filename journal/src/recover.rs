@@ -3,6 +3,9 @@
 //! Only the last batch can be torn, since each is synced before the next is written. So a batch that does not check is cut when
 //! nothing valid follows it, and is an error when something does: durable bytes have changed. Everything after the cut is
 //! overwritten with zeros, so that what stood there can never come back behind a shorter batch.
+//!
+//! The last whole batch may have been written and never synced: its writer was killed in between, or its sync failed. What is read
+//! here may then be the page cache's alone, so that batch is written once more and synced before anybody is shown it.
 
 use crate::JournalError;
 use crate::disk::Disk;
@@ -24,15 +27,18 @@ pub(crate) struct Tail {
 /// Scans the segment, cuts a torn tail, and leaves zeros behind it, durably.
 pub(crate) fn recover(segment: &Segment, disk: &dyn Disk) -> Result<Tail, JournalError> {
     let mut tail = Tail { end: segment::HEAD_BYTES as u64, next: segment.first, entries: 0, cut_bytes: 0 };
+    let mut last_batch = tail.end;
     loop {
         match read_frame(segment, tail.end, tail.next).map_err(failed(segment))? {
             Ok((head, frame)) => {
+                last_batch = tail.end;
                 tail.end += frame.bytes as u64;
                 tail.next = frame.next;
                 tail.entries += u64::from(head.count);
             }
             Err(reason) => {
                 settle(segment, &mut tail, reason, disk)?;
+                persist(segment, last_batch, tail.end, disk).map_err(failed(segment))?;
                 return Ok(tail);
             }
         }
@@ -45,7 +51,7 @@ fn failed(segment: &Segment) -> impl FnOnce(io::Error) -> JournalError {
 
 fn settle(segment: &Segment, tail: &mut Tail, reason: NotFrame, disk: &dyn Disk) -> Result<(), JournalError> {
     let Some(last) = last_written(segment, tail.end).map_err(failed(segment))? else { return Ok(()) };
-    if later_batch(segment, tail).map_err(failed(segment))? {
+    if later_batch(segment, tail, last).map_err(failed(segment))? {
         let what = match reason {
             NotFrame::Blank => "a batch is gone, and later ones are there",
             NotFrame::Damaged(what) => what,
@@ -61,6 +67,16 @@ fn settle(segment: &Segment, tail: &mut Tail, reason: NotFrame, disk: &dyn Disk)
         at += bytes as u64;
     }
     disk.sync(&segment.file).map_err(failed(segment))
+}
+
+/// Makes the batch from `start` to `end` durable. Written again, not only synced: after a failed sync the kernel counts its pages
+/// as clean, and a second sync would succeed without them.
+fn persist(segment: &Segment, start: u64, end: u64, disk: &dyn Disk) -> io::Result<()> {
+    let bytes = usize::try_from(end - start).map_err(io::Error::other)?;
+    let mut batch = vec![0; bytes];
+    segment.file.read_exact_at(&mut batch, start)?;
+    disk.write(&segment.file, start, &batch)?;
+    disk.sync(&segment.file)
 }
 
 /// Reads the batch at `offset`; the inner error says why there is none.
@@ -110,12 +126,14 @@ fn last_written(segment: &Segment, from: u64) -> io::Result<Option<u64>> {
     Ok(last)
 }
 
-/// Whether a whole, valid batch with a later number stands anywhere behind the damage.
-fn later_batch(segment: &Segment, tail: &Tail) -> io::Result<bool> {
+/// Whether a whole, valid batch with a later number begins anywhere between the damage and `last`, behind which all is blank.
+fn later_batch(segment: &Segment, tail: &Tail, last: u64) -> io::Result<bool> {
+    let written = usize::try_from(last - tail.end).unwrap_or(0);
+    // The whole rest, since a batch may itself end in zeros.
     let rest = usize::try_from(segment.bytes - tail.end).unwrap_or(0);
     let mut bytes = vec![0; rest];
     segment.file.read_exact_at(&mut bytes, tail.end)?;
-    for at in 1..rest.saturating_sub(HEAD_BYTES) {
+    for at in 1..written {
         let Some(Ok(head)) =
             bytes.get(at..at + HEAD_BYTES).and_then(|head| head.try_into().ok()).map(frame::head)
         else {

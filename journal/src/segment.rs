@@ -92,7 +92,7 @@ fn build(path: &Path, id: u64, first: Link, bytes: u64, disk: &dyn Disk) -> io::
     Ok(Segment { id, file, first, salt, bytes })
 }
 
-fn encode_head(id: u64, first: Link, salt: &Salt) -> [u8; HEAD_BYTES] {
+pub(crate) fn encode_head(id: u64, first: Link, salt: &Salt) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     head[..8].copy_from_slice(&MAGIC);
     head[8..12].copy_from_slice(&VERSION.to_le_bytes());

@@ -166,3 +166,43 @@ async fn one_entry_over_the_limit_does_not_fail_its_neighbours() {
     small.unwrap();
     assert!(matches!(large.unwrap_err(), JournalError::EntryTooLarge { .. }));
 }
+
+#[test]
+fn a_position_in_an_earlier_segment_that_names_no_entry_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::create(folder.path(), small_segments()).unwrap();
+    let position = journal.append_batch(&[[1; 3_000]]).unwrap()[0];
+    journal.append_batch(&[[2; 3_000]]).unwrap();
+    for offset in [position.offset + 1, 4 << 10, u64::MAX - 7, u64::MAX] {
+        journal.entry(Position { offset, ..position }).expect_err("no entry is there");
+    }
+}
+
+/// A reader that remembers more than the journal holds has met an older copy of it: silence would skip what comes next.
+#[test]
+fn a_position_beyond_the_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::create(folder.path(), small_segments()).unwrap();
+    journal.append_batch(&["entry"]).unwrap();
+    let end = journal.end();
+    assert!(payloads(&journal, end).is_empty());
+    for beyond in
+        [Position { offset: end.offset + 1, ..end }, Position { segment: end.segment + 1, offset: 64 }]
+    {
+        assert!(
+            matches!(journal.read_from(beyond).unwrap_err(), JournalError::NoEntry(position) if position == beyond)
+        );
+    }
+}
+
+#[tokio::test]
+async fn once_the_appender_is_dropped_the_journal_can_be_opened_again() {
+    for _ in 0..50 {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::create(folder.path(), small_segments()).unwrap();
+        let appender = journal.appender().unwrap();
+        appender.append(vec![1]).await.unwrap();
+        drop((appender, journal));
+        Journal::open(folder.path(), small_segments()).unwrap();
+    }
+}

@@ -52,6 +52,35 @@ fn a_batch_torn_at_any_byte_is_cut_whole() {
     }
 }
 
+/// A file that ends early, as some file systems leave it, is torn as one that goes on with zeros.
+#[test]
+fn a_file_that_ends_inside_the_last_batch_is_cut_whole() {
+    let (folder, bytes, begin, end) = two_batches();
+    for length in begin..end {
+        fs::write(segment(folder.path(), 1), &bytes[..length]).unwrap();
+        assert_eq!(read(folder.path()).unwrap(), [b"first", b"batch"], "ends after {} bytes", length - begin);
+        let (journal, _) = Journal::open(folder.path(), options()).unwrap();
+        journal.append_batch(&[[7; 100]]).unwrap();
+        drop(journal);
+        assert_eq!(read(folder.path()).unwrap(), [&b"first"[..], b"batch", &[7; 100]]);
+        fs::remove_file(segment(folder.path(), 2)).unwrap();
+    }
+}
+
+/// A later batch that ends in zeros is still seen behind damage, though nothing shows where it ends.
+#[test]
+fn damage_before_a_batch_of_zeros_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::create(folder.path(), options()).unwrap();
+    journal.append_batch(&["first"]).unwrap();
+    journal.append_batch(&[[0; 100]]).unwrap();
+    drop(journal);
+    let mut bytes = fs::read(segment(folder.path(), 1)).unwrap();
+    bytes[HEAD_BYTES] ^= 1;
+    fs::write(segment(folder.path(), 1), &bytes).unwrap();
+    assert!(matches!(read(folder.path()).unwrap_err(), JournalError::Corrupt { segment: 1, offset: 64, .. }));
+}
+
 #[test]
 fn a_bit_changed_before_the_last_batch_is_an_error_that_names_its_place() {
     let (folder, bytes, begin, _) = two_batches();

@@ -12,12 +12,13 @@
 
 mod common;
 
-use common::{Writer, count_checked, options};
+use common::{Writer, count_checked, options, payload};
 use passerelle_journal::Journal;
 use rand::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -107,6 +108,41 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
         writer.child.wait().expect("its end");
         fs::remove_dir_all(&folder).expect("room for the next round");
     }
+}
+
+/// A writer that was killed between its write and its sync leaves a batch in the page cache alone. Whoever opens the journal next
+/// is shown that batch, so it must then outlive a cut.
+#[test]
+fn what_opening_shows_is_there_after_the_power_goes() {
+    let base = tempfile::tempdir().expect("a folder");
+    let image = base.path().join("disk.img");
+    let mounted = file_system(&image).and_then(|()| Mounted::new(&image, &base.path().join("disk")));
+    let disk = match mounted {
+        Ok(disk) => disk,
+        Err(reason) => {
+            eprintln!("SKIPPED: the power-cut test needs root, a loop device and mkfs.ext4 ({reason})");
+            return;
+        }
+    };
+    let folder = disk.0.join("journal");
+    let journal = Journal::create(&folder, options()).expect("created");
+    journal.append_batch(&[payload(0)]).expect("appended");
+    let begin = journal.end().offset;
+    journal.append_batch(&[payload(1)]).expect("appended");
+    drop(journal);
+    // Takes the second batch back from the disk, durably, and leaves it as the kill would: written, not synced.
+    let path = folder.join("0000000000000001.segment");
+    let bytes = fs::read(&path).expect("the segment");
+    let batch = &bytes[usize::try_from(begin).expect("an offset")..];
+    let file = File::options().write(true).open(&path).expect("the segment");
+    file.write_all_at(&vec![0; batch.len()], begin).and_then(|()| file.sync_all()).expect("taken back");
+    file.write_all_at(batch, begin).expect("written, not synced");
+
+    let (journal, _) = Journal::open(&folder, options()).expect("opened after the kill");
+    let shown = count_checked(&journal);
+    let found = cut(base.path());
+    let (after, _) = Journal::open(&found.0.join("journal"), options()).expect("opened after the cut");
+    assert_eq!((shown, count_checked(&after)), (2, 2));
 }
 
 fn assert_an_unsynced_write_is_lost(base: &Path, disk: &Path) {

@@ -33,7 +33,7 @@ pub fn count_checked(journal: &Journal) -> u64 {
     count
 }
 
-/// The body of `writer_process`: eight tasks append; every acknowledged batch's highest number is a line on standard output.
+/// The body of `writer_process`: batches of one to seven entries; how many entries are acknowledged is a line on standard output.
 pub fn write_until_stopped() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let folder = Path::new(&folder);
