@@ -24,7 +24,7 @@ pub mod name;
 pub mod profile;
 pub mod request;
 pub mod revocation;
-// pub mod tls;
+pub mod tls;
 
 /// stub
 pub fn run(_args: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode { std::process::ExitCode::FAILURE }
