@@ -1,0 +1,1 @@
+//! Vectors made by another implementation.
