@@ -1,3 +1,7 @@
 //! The `passerelle-verify` command: a thin `main` over the library's `run`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    passerelle_verify::run(std::env::args_os())
+}
