@@ -201,3 +201,53 @@ impl TryRng for Draws<'_> {
 }
 
 impl TryCryptoRng for Draws<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_pki::clock::Timestamp;
+    use ring::rand::SystemRandom;
+
+    use super::*;
+    use crate::envelope::KemKey;
+
+    #[test]
+    fn an_encapsulation_serves_a_million_exchanges_and_no_more() {
+        let (random, now) = (SystemRandom::new(), Timestamp::from_seconds(1_772_452_800));
+        let key = KemKey::generate(&random).unwrap();
+        let cache = EncapsulationCache::new();
+        let (agency, sender_key) = ("ramq".parse().unwrap(), KeyId::from_bytes([1; 32]));
+        let encapsulated = || {
+            let id = ExchangeId::draw(now, &random).unwrap();
+            let sender = (&agency, sender_key);
+            cache.encapsulate(sender, key.public_key(), &id, (now, &random)).unwrap().encapsulated
+        };
+        let first = encapsulated();
+        for kept in cache.kept.lock().unwrap().values_mut() {
+            assert_eq!(kept.uses, 1);
+            kept.uses = ENCAPSULATION_USES - 1;
+        }
+        assert_eq!(encapsulated(), first, "the 2^20th");
+        assert_ne!(encapsulated(), first, "one more");
+    }
+
+    #[test]
+    fn a_full_cache_makes_room_only_among_what_no_longer_serves() {
+        let (random, now) = (SystemRandom::new(), Timestamp::from_seconds(1_772_452_800));
+        let key = KemKey::generate(&random).unwrap();
+        let cache = EncapsulationCache::new();
+        let agency: AgencyCode = "ramq".parse().unwrap();
+        let encapsulate = |sender: usize, at: Timestamp| {
+            let mut sender_key = [0; 32];
+            sender_key[..8].copy_from_slice(&sender.to_be_bytes());
+            let id = ExchangeId::draw(at, &random).unwrap();
+            let sender = (&agency, KeyId::from_bytes(sender_key));
+            cache.encapsulate(sender, key.public_key(), &id, (at, &random)).unwrap();
+        };
+        (0..KEPT).for_each(|sender| encapsulate(sender, now));
+        assert_eq!(cache.len(), KEPT);
+        encapsulate(KEPT, now);
+        assert_eq!(cache.len(), KEPT, "no more than that");
+        encapsulate(KEPT, Timestamp::from_millis(now.as_millis() + ENCAPSULATION_LIFETIME_MS));
+        assert_eq!(cache.len(), 1, "the old ones made room");
+    }
+}
