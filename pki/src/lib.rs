@@ -15,7 +15,7 @@
 
 pub mod authority;
 pub mod certificate;
-// mod cli;
+mod cli;
 pub mod clock;
 pub mod files;
 pub mod key;
@@ -26,5 +26,4 @@ pub mod request;
 pub mod revocation;
 pub mod tls;
 
-/// stub
-pub fn run(_args: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode { std::process::ExitCode::FAILURE }
+pub use cli::run;

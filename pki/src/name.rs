@@ -24,7 +24,9 @@ pub enum NameError {
     #[error("{0:?} is not a trust domain: 1 to 255 of a-z, 0-9, '.', '-' and '_'")]
     TrustDomain(String),
     /// A URI that is not one of ours.
-    #[error("{0:?} is not an identity: spiffe://<trust domain>/agency/<agency>/agent/<agent>, …/gateway/<name> or …/operator/<name>")]
+    #[error(
+        "{0:?} is not an identity: spiffe://<trust domain>/agency/<agency>/agent/<agent>, …/gateway/<name> or …/operator/<name>"
+    )]
     Identity(String),
     /// An identity as people write it that is neither `agency/agent`, `gateway:name` nor `operator:name`.
     #[error("{0:?} is not an identity: agency/agent, gateway:name or operator:name")]
@@ -140,9 +142,20 @@ mod tests {
 
     #[test]
     fn names_of_another_form_are_refused() {
-        for text in
-            ["", "a", "-ab", "ab-", "RAMQ", "ra mq", "ra/mq", "ra%6dq", "québec", "ra.mq", "ra\0q", &"a".repeat(41)]
-        {
+        for text in [
+            "",
+            "a",
+            "-ab",
+            "ab-",
+            "RAMQ",
+            "ra mq",
+            "ra/mq",
+            "ra%6dq",
+            "québec",
+            "ra.mq",
+            "ra\0q",
+            &"a".repeat(41),
+        ] {
             assert!(AgencyCode::try_from(text).is_err(), "{text:?}");
         }
     }
@@ -150,7 +163,9 @@ mod tests {
     #[test]
     fn trust_domains_are_lower_case_without_port_or_user() {
         assert!(TrustDomain::try_from("qc.example").is_ok());
-        for text in ["", "QC.example", "qc.example:443", "user@qc.example", "qc.example/", "%71c", &"a".repeat(256)] {
+        for text in
+            ["", "QC.example", "qc.example:443", "user@qc.example", "qc.example/", "%71c", &"a".repeat(256)]
+        {
             assert!(TrustDomain::try_from(text).is_err(), "{text:?}");
         }
     }

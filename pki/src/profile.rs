@@ -4,6 +4,7 @@
 //! verifier holds what a peer presents against it. `docs/formats/certificates.md` is the same in prose. The rule is
 //! "exactly these extensions": one that is missing, doubled or unknown is refused, critical or not.
 
+mod envelope;
 mod extensions;
 mod lint;
 mod signing;
@@ -20,6 +21,7 @@ use crate::name::{Identity, NameError, TrustDomain};
 
 use extensions::Extensions;
 
+pub(crate) use envelope::verify_signed;
 pub(crate) use extensions::{DOCUMENT_SIGNING, host_name};
 pub use lint::{IssuerRules, LintedCertificate, Rules, Subject, lint};
 pub(crate) use signing::{BareKey, CertificateKey};

@@ -128,12 +128,11 @@ pub fn check(der: &[u8]) -> Result<CheckedRequest, RequestError> {
     if !rest.is_empty() || info.version != X509Version::V1 {
         return Err(RequestError::Malformed);
     }
-    let public_key =
-        PublicKey::from_spki_der(info.subject_pki.raw).map_err(|_| RequestError::KeyType)?;
+    let public_key = PublicKey::from_spki_der(info.subject_pki.raw).map_err(|_| RequestError::KeyType)?;
     if !profile::is_ed25519(&request.signature_algorithm) {
         return Err(RequestError::KeyType);
     }
-    public_key.verify(info.raw, &request.signature_value.data).map_err(|_| RequestError::Signature)?;
+    profile::verify_signed(der, info.raw, &public_key).map_err(|_| RequestError::Signature)?;
     let (domain, identity) = Identity::from_uri(single_uri(&request)?).map_err(RequestError::Name)?;
     Ok(CheckedRequest { public_key, domain, identity })
 }

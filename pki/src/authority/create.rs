@@ -130,8 +130,7 @@ impl Authority {
 /// The authority's certificate and its root, read from the folder; an issuing certificate must lead to the root. Its
 /// validity is left to whoever uses it: an expired authority can still be opened to publish its last list.
 fn certificates(directory: &Path) -> Result<(IssuerCertificate, TrustAnchor, Kind), AuthorityError> {
-    let root =
-        TrustAnchor::from_pem_file(&directory.join(ROOT)).map_err(AuthorityError::Certificate)?;
+    let root = TrustAnchor::from_pem_file(&directory.join(ROOT)).map_err(AuthorityError::Certificate)?;
     let ders = certificates_in(&directory.join(CERTIFICATE)).map_err(AuthorityError::Certificate)?;
     let [der] = ders.as_slice() else {
         return Err(AuthorityError::Certificate(CertificateError::Pem));

@@ -110,7 +110,8 @@ impl Authority {
     /// A key has one holder and one job: certified before for another, it is refused.
     fn refuse_other_use(&self, key: KeyId, identity: &Identity, usage: Usage) -> Result<(), AuthorityError> {
         let other = self.issued()?.into_iter().find(|record| {
-            record.certifies(key) && (record.identity.as_ref() != Some(identity) || record.usage != Some(usage))
+            record.certifies(key)
+                && (record.identity.as_ref() != Some(identity) || record.usage != Some(usage))
         });
         match other {
             None => Ok(()),
@@ -124,8 +125,7 @@ impl Authority {
     /// What of this authority its certificates must repeat.
     pub(super) fn issuer_rules(&self) -> Result<IssuerRules, AuthorityError> {
         let malformed = || AuthorityError::Certificate(CertificateError::Malformed);
-        let (_, certificate) =
-            X509Certificate::from_der(self.certificate_der()).map_err(|_| malformed())?;
+        let (_, certificate) = X509Certificate::from_der(self.certificate_der()).map_err(|_| malformed())?;
         let tbs = &certificate.tbs_certificate;
         let (not_before, not_after) = profile::validity(tbs).ok_or_else(malformed)?;
         Ok(IssuerRules {

@@ -55,7 +55,8 @@ pub(super) fn sign(
     fill(&mut parameters, rules).map_err(AuthorityError::Encoding)?;
 
     let key = CertificateKey::new(signer, rules).map_err(AuthorityError::Key)?;
-    let public = SubjectPublicKeyInfo::from_der(rules.public_key.spki_der()).map_err(AuthorityError::Encoding)?;
+    let public =
+        SubjectPublicKeyInfo::from_der(rules.public_key.spki_der()).map_err(AuthorityError::Encoding)?;
     let signed = match issuer {
         Some(issuer) => {
             Issuer::from_ca_cert_der(issuer, &key).and_then(|issuer| parameters.signed_by(&public, &issuer))
@@ -80,7 +81,9 @@ fn fill(parameters: &mut CertificateParams, rules: &Rules) -> Result<(), rcgen::
             parameters.distinguished_name = name("Passerelle", &format!("Émission {fingerprint}"));
             parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         }
-        Subject::Leaf { identity, usage, hosts } => return fill_leaf(parameters, rules, identity, *usage, hosts),
+        Subject::Leaf { identity, usage, hosts } => {
+            return fill_leaf(parameters, rules, identity, *usage, hosts);
+        }
     }
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     parameters.subject_alt_names = vec![SanType::URI(format!("spiffe://{}", rules.domain).try_into()?)];

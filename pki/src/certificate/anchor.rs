@@ -49,9 +49,7 @@ impl TrustAnchor {
         let domain = profile::authority_domain(tbs).map_err(CertificateError::Root)?;
         let (issuer, not_before) =
             issuer(&certificate, &der, &domain, Authority::Root).map_err(CertificateError::Root)?;
-        issuer
-            .public_key()
-            .verify(tbs.as_ref(), &certificate.signature_value.data)
+        profile::verify_signed(&der, tbs.as_ref(), issuer.public_key())
             .map_err(|_| CertificateError::Root(ProfileError::Other("signature")))?;
         let anchor = webpki::anchor_from_trusted_cert(&der).map_err(CertificateError::Path)?.to_owned();
         Ok(Self(Arc::new(Root { issuer, not_before, domain, anchor })))
@@ -160,10 +158,7 @@ impl TrustAnchor {
         if tbs.issuer().as_raw() != self.0.issuer.subject {
             return Err(CertificateError::Path(webpki::Error::UnknownIssuer));
         }
-        self.0
-            .issuer
-            .public_key
-            .verify(tbs.as_ref(), &certificate.signature_value.data)
+        profile::verify_signed(&der, tbs.as_ref(), &self.0.issuer.public_key)
             .map_err(|_| CertificateError::Path(webpki::Error::InvalidSignatureForPublicKey))?;
         issuer(&certificate, &der, self.domain(), Authority::Issuing).map_err(CertificateError::Profile)
     }
@@ -205,7 +200,7 @@ fn issuer(
 
 fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, CertificateError> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err(CertificateError::Malformed),
     }
 }
@@ -214,7 +209,9 @@ fn path_error(error: webpki::Error) -> CertificateError {
     let moment = |time: UnixTime| Timestamp::from_seconds(time.as_secs());
     match error {
         webpki::Error::CertExpired { not_after, .. } => CertificateError::Expired(moment(not_after)),
-        webpki::Error::CertNotValidYet { not_before, .. } => CertificateError::NotYetValid(moment(not_before)),
+        webpki::Error::CertNotValidYet { not_before, .. } => {
+            CertificateError::NotYetValid(moment(not_before))
+        }
         webpki::Error::BadDer | webpki::Error::TrailingData(_) => CertificateError::Malformed,
         other => CertificateError::Path(other),
     }

@@ -136,7 +136,9 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::Signature`] when it is wrong, whatever the reason.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
-        UnparsedPublicKey::new(&ED25519, &self.raw).verify(message, signature).map_err(|_| KeyError::Signature)
+        UnparsedPublicKey::new(&ED25519, &self.raw)
+            .verify(message, signature)
+            .map_err(|_| KeyError::Signature)
     }
 }
 
@@ -173,9 +175,10 @@ mod tests {
     #[test]
     fn the_public_key_of_rfc_8410_is_read() {
         // RFC 8410 section 10.1.
-        let spki =
-            hex::decode("302a300506032b657003210019bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1")
-                .unwrap();
+        let spki = hex::decode(
+            "302a300506032b657003210019bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1",
+        )
+        .unwrap();
         let key = PublicKey::from_spki_der(&spki).unwrap();
         assert_eq!(key.spki_der(), spki);
         assert_eq!(key.key_id(), KeyId::of(&spki));

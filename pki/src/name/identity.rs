@@ -202,7 +202,9 @@ mod tests {
 
     #[test]
     fn short_forms_of_nothing_are_refused() {
-        for text in ["", "ramq", "ramq/", "/agent-1", "ramq/agent/1", "gateway:", "user:lise", "Gateway:principale"] {
+        for text in
+            ["", "ramq", "ramq/", "/agent-1", "ramq/agent/1", "gateway:", "user:lise", "Gateway:principale"]
+        {
             assert!(text.parse::<Identity>().is_err(), "{text:?}");
         }
     }

@@ -129,7 +129,8 @@ impl<'a> Extensions<'a> {
                     [oid] if oid.as_bytes() == DOCUMENT_SIGNING => Some(true),
                     _ => None,
                 };
-                let same = found.server_auth == server && found.client_auth == client && signs == Some(document);
+                let same =
+                    found.server_auth == server && found.client_auth == client && signs == Some(document);
                 if same && !others { Ok(()) } else { Err(ProfileError::Value(EXTENDED_KEY_USAGE)) }
             }
         }

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 
-use super::lint::{LintedCertificate, Rules, lint};
 use super::ProfileError;
+use super::lint::{LintedCertificate, Rules, lint};
 use crate::key::{KeyError, PublicKey, Signer};
 
 /// An authority's key while it signs one certificate.

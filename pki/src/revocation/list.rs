@@ -49,9 +49,7 @@ impl RevocationList {
         if tbs.issuer.as_raw() != issuer.subject_der() {
             return Err(RevocationError::OtherIssuer);
         }
-        issuer
-            .public_key()
-            .verify(tbs.as_ref(), &list.signature_value.data)
+        profile::verify_signed(der, tbs.as_ref(), issuer.public_key())
             .map_err(|_| RevocationError::Signature)?;
         let number = list.crl_number().and_then(|number| u64::try_from(number).ok());
         let next_update = list.next_update().and_then(|time| moment(time.timestamp()));

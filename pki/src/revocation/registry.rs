@@ -61,7 +61,10 @@ impl Revocations {
                 return Ok(false);
             }
             if list.number() <= current.number() {
-                return Err(RevocationError::RolledBack { current: current.number(), offered: list.number() });
+                return Err(RevocationError::RolledBack {
+                    current: current.number(),
+                    offered: list.number(),
+                });
             }
         }
         let mut next = Lists::clone(&lists);

@@ -37,13 +37,8 @@ impl RevocationWatch {
     pub async fn poll(&mut self) -> Result<bool, RevocationError> {
         let file_error = |source| RevocationError::File { path: self.path.clone(), source };
         let metadata = tokio::fs::metadata(&self.path).await.map_err(file_error)?;
-        let fingerprint = (
-            metadata.dev(),
-            metadata.ino(),
-            metadata.len(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        );
+        let fingerprint =
+            (metadata.dev(), metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec());
         if self.seen == Some(fingerprint) {
             return Ok(false);
         }

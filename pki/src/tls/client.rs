@@ -52,12 +52,13 @@ impl ClientTls {
         if let Some(credential) = &credential {
             presented.present(credential, &anchor, clock.now())?;
         }
-        let builder = ClientConfig::builder_with_details(narrowed_provider(), Arc::new(Time(Arc::clone(&clock))))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(TlsError::Settings)?
-            // "dangerous" is rustls' name for a verifier of one's own: ours asks more than the default, not less.
-            .dangerous()
-            .with_custom_certificate_verifier(Judge::new(anchor.clone(), revocations));
+        let builder =
+            ClientConfig::builder_with_details(narrowed_provider(), Arc::new(Time(Arc::clone(&clock))))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(TlsError::Settings)?
+                // "dangerous" is rustls' name for a verifier of one's own: ours asks more than the default, not less.
+                .dangerous()
+                .with_custom_certificate_verifier(Judge::new(anchor.clone(), revocations));
         let mut config = builder.with_client_cert_resolver(Arc::<Presented>::clone(&presented));
         config.alpn_protocols = alpn;
         config.resumption = Resumption::disabled();

@@ -53,8 +53,7 @@ pub(super) fn check(
     anchor: &TrustAnchor,
     now: Timestamp,
 ) -> Result<VerifiedCertificate, TlsError> {
-    let verified =
-        anchor.verify(&credential.chain, Usage::Tls, now).map_err(TlsError::OwnCertificate)?;
+    let verified = anchor.verify(&credential.chain, Usage::Tls, now).map_err(TlsError::OwnCertificate)?;
     if verified.key_id() != credential.key.key_id() {
         return Err(TlsError::OtherKey);
     }

@@ -64,13 +64,14 @@ impl ServerTls {
         let presented = Arc::new(Presented::default());
         presented.install(&credential);
 
-        let builder = ServerConfig::builder_with_details(narrowed_provider(), Arc::new(Time(Arc::clone(&clock))))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(TlsError::Settings)?
-            .with_client_cert_verifier(match client_auth {
-                ClientAuth::Required => Judge::new(anchor.clone(), revocations),
-                ClientAuth::None => Arc::new(NoClientAuth),
-            });
+        let builder =
+            ServerConfig::builder_with_details(narrowed_provider(), Arc::new(Time(Arc::clone(&clock))))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(TlsError::Settings)?
+                .with_client_cert_verifier(match client_auth {
+                    ClientAuth::Required => Judge::new(anchor.clone(), revocations),
+                    ClientAuth::None => Arc::new(NoClientAuth),
+                });
         let mut config = builder.with_cert_resolver(Arc::<Presented>::clone(&presented));
         config.alpn_protocols = alpn;
         config.session_storage = Arc::new(NoServerSessionStorage {});
