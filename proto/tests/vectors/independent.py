@@ -123,7 +123,7 @@ def encapsulate(public):
     ephemeral = X25519PrivateKey.generate()
     x_ciphertext = ephemeral.public_key().public_bytes_raw()
     from_x = ephemeral.exchange(X25519PublicKey.from_public_bytes(public[1184:]))
-    label = rb"\.//^\ "[:6]
+    label = bytes.fromhex("5c2e2f2f5e5c")
     shared = hashlib.sha3_256(from_mlkem + from_x + x_ciphertext + public[1184:] + label).digest()
     return shared, mlkem_ciphertext + x_ciphertext
 
