@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest;
 
-/// Bytes in a [`Hash`].
+/// Bytes in a [`struct@Hash`].
 pub const HASH_SIZE: usize = 32;
 
 /// A SHA-256 hash of the tree: of a leaf, of a node or of the whole tree. `Display` is canonical base64 (as in a
