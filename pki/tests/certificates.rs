@@ -1,5 +1,4 @@
 //! What the verifier must not believe, one departure from the profile at a time.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod common;
 
@@ -114,13 +113,13 @@ fn every_other_departure_from_the_profile_is_named() {
         (
             |leaf| {
                 leaf.extended_key_usages
-                    .push(ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 5, 5, 7, 3, 36]))
+                    .push(ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 5, 5, 7, 3, 36]));
             },
             ProfileError::Value("extKeyUsage"),
         ),
         (
             |leaf| {
-                leaf.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0])]
+                leaf.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0])];
             },
             ProfileError::UnknownExtension("1.2.3.4".to_owned()),
         ),

@@ -1,5 +1,4 @@
 //! Key files: what is written, what is refused, and that no passphrase or key shows.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

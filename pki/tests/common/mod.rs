@@ -6,8 +6,10 @@
     reason = "test support: a failure here is a failed test, and no test uses all of it"
 )]
 
+pub mod raw;
+
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use passerelle_pki::authority::Authority;
@@ -50,6 +52,7 @@ pub struct House {
     pub root: Authority,
     pub issuing: Authority,
     pub clock: Arc<ManualClock>,
+    keys: Mutex<Vec<Arc<Ed25519Key>>>,
 }
 
 impl House {
@@ -59,7 +62,7 @@ impl House {
             Authority::create_root(&folder.path().join("root"), &domain(), &passphrase(), START).unwrap();
         let issuing =
             Authority::create_issuing(&folder.path().join("issuing"), &root, &passphrase(), START).unwrap();
-        Self { folder, root, issuing, clock: Arc::new(ManualClock::new(START)) }
+        Self { folder, root, issuing, clock: Arc::new(ManualClock::new(START)), keys: Mutex::default() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -92,7 +95,15 @@ impl House {
             _ => vec![],
         };
         let chain = self.issuing.issue(&request, &identity, usage, 90 * DAY, self.now(), &hosts).unwrap();
+        self.keys.lock().unwrap().push(Arc::clone(&key));
         Credential { chain, key }
+    }
+
+    /// The private key of a credential that some house certified.
+    pub fn pkcs8_of(&self, credential: &Credential) -> Vec<u8> {
+        let keys = self.keys.lock().unwrap();
+        let key = keys.iter().find(|key| key.key_id() == credential.key.key_id()).unwrap();
+        key.to_pkcs8().to_vec()
     }
 
     /// The lists of this house as they are now.
