@@ -156,4 +156,23 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         assert!(matches!(read::<RevokedRecord>(&path), Err(AuthorityError::Index { line: 1, .. })));
     }
+
+    #[test]
+    fn lines_of_the_first_format_are_read_and_written_as_they_are() {
+        let issued = concat!(
+            r#"{"serial":"4f01","identity":"ramq/agent-1","usage":"tls","key_id":"aa","not_before_ms":1,"#,
+            r#""not_after_ms":2,"issued_ms":3,"certificate":"30"}"#,
+        );
+        let record: IssuedRecord = serde_json::from_str(issued).unwrap();
+        assert_eq!(
+            (record.identity.as_ref().unwrap().to_string(), record.usage),
+            ("ramq/agent-1".into(), Some(Usage::Tls))
+        );
+        assert_eq!(serde_json::to_string(&record).unwrap(), issued);
+        let revoked = r#"{"serial":"4f01","reason":"cessation-of-operation","revoked_ms":1}"#;
+        let record: RevokedRecord = serde_json::from_str(revoked).unwrap();
+        assert_eq!(record.reason, Reason::CessationOfOperation);
+        assert_eq!(serde_json::to_string(&record).unwrap(), revoked);
+        assert!(serde_json::from_str::<RevokedRecord>(&revoked.replace("serial", "number")).is_err());
+    }
 }
