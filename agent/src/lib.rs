@@ -1,1 +1,1 @@
-//! `passerelle-agent`.
+//! `passerelle-agent`: not built yet. `docs/ARCHITECTURE.md` says what it will own.

@@ -1,3 +1,8 @@
-//! The `passerelle-agent` command: a thin `main` over the library's `run`.
+//! The `passerelle-agent` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    eprintln!("passerelle-agent : pas encore construit. / not built yet.");
+    ExitCode::FAILURE
+}

@@ -1,3 +1,8 @@
-//! The `passerelle-gateway` command: a thin `main` over the library's `run`.
+//! The `passerelle-gateway` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    eprintln!("passerelle-gateway : pas encore construit. / not built yet.");
+    ExitCode::FAILURE
+}

@@ -29,7 +29,7 @@ pub use proof::{ConsistencyProof, InclusionProof};
 pub use tile::{TilePath, TileSource};
 pub use tlog_proof::TlogProof;
 pub use vkey::NoteVerifier;
-pub use writer::{FileWrite, LogWriter};
+pub use writer::{AppendError, FileWrite, LogWriter, ResumeError};
 
 /// The largest tree this crate works with: 2^63 - 1 entries, so that no arithmetic on sizes can overflow (and what
 /// implementations with signed 64-bit sizes accept).

@@ -21,11 +21,11 @@ pub struct FileWrite {
     pub bytes: Vec<u8>,
 }
 
-/// Why entries could not be appended, or the writer not resumed.
-#[derive(Debug, thiserror::Error)]
-pub enum WriterError<E> {
-    /// An entry is too long. Nothing was appended.
-    #[error("entry {index} cannot be in the log")]
+/// Why entries could not be appended. The writer is then unchanged.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// An entry is too long.
+    #[error("entry {index} of those given cannot be in the log")]
     Entry {
         /// Which of the given entries, from 0.
         index: usize,
@@ -33,9 +33,14 @@ pub enum WriterError<E> {
         #[source]
         error: BundleError,
     },
-    /// The log would be over [`SIZE_LIMIT`] entries. Nothing was appended.
+    /// The log would be over [`SIZE_LIMIT`] entries.
     #[error("the log is full")]
     Full,
+}
+
+/// Why a log could not be continued.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError<E> {
     /// The hashes on the right edge of the log could not be read.
     #[error("the tiles of the log could not be read")]
     Tiles(#[source] TreeError<NodeError<E>>),
@@ -78,11 +83,12 @@ impl LogWriter {
     /// the published checkpoint.
     ///
     /// # Errors
-    /// [`WriterError`] when a tile or the partial bundle cannot be read, or they do not belong together.
-    pub fn resume<S: TileSource>(source: &S, size: u64) -> Result<Self, WriterError<S::Error>> {
+    /// [`ResumeError`] when a tile or the partial bundle cannot be read, or they do not belong together.
+    pub fn resume<S: TileSource>(source: &S, size: u64) -> Result<Self, ResumeError<S::Error>> {
         let mut nodes = TileNodes::new(source, size);
-        let peaks = tree::peaks(&mut nodes, size).map_err(WriterError::Tiles)?;
-        let frontier = Frontier::from_peaks(size, peaks).map_err(|_| WriterError::Full)?;
+        let peaks = tree::peaks(&mut nodes, size).map_err(ResumeError::Tiles)?;
+        let range = TreeError::Range { asked: size, size };
+        let frontier = Frontier::from_peaks(size, peaks).map_err(|_| ResumeError::Tiles(range))?;
         let mut edges = Vec::new();
         for level in 0..=TOP_LEVEL {
             let hashes = size >> (TILE_HEIGHT * u32::from(level));
@@ -92,7 +98,7 @@ impl LogWriter {
             let partial = !hashes.is_multiple_of(FULL_WIDTH.into());
             let index = hashes / u64::from(FULL_WIDTH);
             let edge = if partial {
-                nodes.hashes(level, index).map_err(|error| WriterError::Tiles(TreeError::Source(error)))?
+                nodes.hashes(level, index).map_err(|error| ResumeError::Tiles(TreeError::Source(error)))?
             } else {
                 &[]
             };
@@ -127,38 +133,31 @@ impl LogWriter {
     /// ones of the new size that changed.
     ///
     /// # Errors
-    /// [`WriterError::Entry`] or [`WriterError::Full`]; the writer is then unchanged.
-    pub fn append<T: AsRef<[u8]>>(
-        &mut self,
-        entries: &[T],
-    ) -> Result<Vec<FileWrite>, WriterError<std::convert::Infallible>> {
+    /// [`AppendError::Entry`] or [`AppendError::Full`]; the writer is then unchanged.
+    pub fn append<T: AsRef<[u8]>>(&mut self, entries: &[T]) -> Result<Vec<FileWrite>, AppendError> {
         for (index, entry) in entries.iter().enumerate() {
             let length = entry.as_ref().len();
             if length > bundle::ENTRY_LIMIT {
-                return Err(WriterError::Entry { index, error: BundleError::EntryTooLong(length) });
+                return Err(AppendError::Entry { index, error: BundleError::EntryTooLong(length) });
             }
         }
         if u64::try_from(entries.len()).ok().is_none_or(|more| more > SIZE_LIMIT - self.size()) {
-            return Err(WriterError::Full);
+            return Err(AppendError::Full);
         }
         let before = self.size();
         let mut writes = Vec::new();
         for entry in entries {
             // Neither can fail: lengths and the new size were checked above.
             bundle::push(&mut self.bundle, entry.as_ref())
-                .map_err(|error| WriterError::Entry { index: 0, error })?;
+                .map_err(|error| AppendError::Entry { index: 0, error })?;
             self.push_leaf(leaf_hash(entry.as_ref()), &mut writes)?;
         }
         self.partials(before, &mut writes);
         Ok(writes)
     }
 
-    fn push_leaf(
-        &mut self,
-        leaf: Hash,
-        writes: &mut Vec<FileWrite>,
-    ) -> Result<(), WriterError<std::convert::Infallible>> {
-        self.frontier.push(leaf).map_err(|_| WriterError::Full)?;
+    fn push_leaf(&mut self, leaf: Hash, writes: &mut Vec<FileWrite>) -> Result<(), AppendError> {
+        self.frontier.push(leaf).map_err(|_| AppendError::Full)?;
         let size = self.size();
         if size.is_multiple_of(FULL_WIDTH.into()) {
             write_last(Level::Entries, size, std::mem::take(&mut self.bundle), writes);
@@ -212,12 +211,12 @@ fn read_bundle<S: TileSource>(
     source: &S,
     size: u64,
     edge: &[Hash],
-) -> Result<Vec<u8>, WriterError<S::Error>> {
+) -> Result<Vec<u8>, ResumeError<S::Error>> {
     let index = size / u64::from(FULL_WIDTH);
     let path = TilePath::in_tree(Level::Entries, index, size)
-        .ok_or(WriterError::Tiles(TreeError::Source(NodeError::Tile(TileError::Range))))?;
-    let mut bytes = source.tile(path).map_err(|error| WriterError::Bundle { path, error })?;
-    let other = WriterError::OtherBundle { path };
+        .ok_or(ResumeError::Tiles(TreeError::Source(NodeError::Tile(TileError::Range))))?;
+    let mut bytes = source.tile(path).map_err(|error| ResumeError::Bundle { path, error })?;
+    let other = ResumeError::OtherBundle { path };
     // The source may answer with a wider bundle: its beginning is the one meant.
     let Ok(length) = bundle::prefix_length(&bytes, path.width()) else { return Err(other) };
     bytes.truncate(length);
