@@ -66,7 +66,10 @@ fn c2sp_and_go_signed_notes() {
         }
         if let Some(vkey) = case["vkey_invalid"].as_str() {
             let error = vkey.parse::<NoteVerifier>().unwrap_err();
-            assert!(matches!(error, VkeyError::Form | VkeyError::Key | VkeyError::Type(0x65)), "{vkey}: {error:?}");
+            assert!(
+                matches!(error, VkeyError::Form | VkeyError::Key | VkeyError::Type(0x65)),
+                "{vkey}: {error:?}"
+            );
             refused += 1;
         }
     }
