@@ -332,7 +332,7 @@ def proofs():
         file("no empty line", "Hash", f"{head}index 5\n{body}{note}"),
         file("nothing after the empty line", "Missing", f"{head}index 5\n{body}\n"),
         file("nothing after the hashes", "Missing", f"{head}index 5\n{body}"),
-        file("an empty line before the checkpoint", "Checkpoint(Origin", f"{head}index 5\n{body}\n\n{note}"),
+        file("an empty line before the checkpoint", "Checkpoint(Note(BadSignature", f"{head}index 5\n{body}\n\n{note}"),
         file("a checkpoint that is not signed", "Checkpoint(Note(Form",
              f"{head}index 5\n{body}\n" + note.split("\n\n")[0] + "\n"),
         file("a checkpoint signed by another key", "Checkpoint(Note(Unsigned",
