@@ -3,6 +3,7 @@
 use passerelle_proto::agreement::Refusal;
 use passerelle_pki::name::AgentId;
 use passerelle_proto::envelope::{INLINE_BODY_LIMIT, VerifiedEnvelope, sealed_length};
+use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::event::{denied_detail, exchange_detail};
 use passerelle_proto::wire::{self, Reason, event::Detail};
 use passerelle_proto::reason;
@@ -83,7 +84,10 @@ pub(super) fn deny(
         let header = note.header.as_deref();
         let mut detail = denied_detail(header, &note.header_digest, None, note.reason, &note.detail);
         if header.is_none() {
-            detail.exchange_id = note.exchange_id.clone();
+            // Nobody has verified it: taken only when it has the form of an id.
+            if ExchangeId::from_bytes(&note.exchange_id).is_ok() {
+                detail.exchange_id = note.exchange_id.clone();
+            }
             detail.sender_agency = note.caller.agency.to_string();
             detail.sender_agent = note.caller.agent.to_string();
         }

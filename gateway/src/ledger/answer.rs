@@ -69,16 +69,20 @@ impl Answer {
                 drop(reply.send(accepted));
             }
             Self::Acknowledged { result, reply } => {
-                drop(reply.send(result.unwrap_or_else(|error| {
-                    tracing::error!(%error, "an acknowledgement could not be decided");
-                    Err(unavailable(Bytes::new()))
-                })));
+                let acknowledged = match result {
+                    Ok(acknowledged) => acknowledged,
+                    Err(error) => {
+                        tracing::error!(%error, "an acknowledgement could not be decided");
+                        Err(unavailable(Bytes::new()))
+                    }
+                };
+                drop(reply.send(acknowledged));
             }
             Self::Denied { result, reply, kept } => {
                 drop(reply.send(result.unwrap_or_else(|_error| kept.unlogged())));
             }
             Self::Tidied { result, reply } => drop(reply.send(result)),
-            Self::Stopped { reply } => drop(reply.send(())),
+            Self::Stopped { reply } => stopped(reply),
         }
     }
 
@@ -94,7 +98,7 @@ impl Answer {
             Self::Acknowledged { reply, .. } => drop(reply.send(Err(unavailable(Bytes::new())))),
             Self::Denied { reply, kept, .. } => drop(reply.send(kept.unlogged())),
             Self::Tidied { reply, .. } => drop(reply.send(Err(LedgerError::LogUnavailable(why.to_owned())))),
-            Self::Stopped { reply } => drop(reply.send(())),
+            Self::Stopped { reply } => stopped(reply),
         }
     }
 }
@@ -112,7 +116,7 @@ impl Request {
             Self::Tidy { reply } | Self::Summarise { reply } => {
                 drop(reply.send(Err(LedgerError::LogUnavailable(why.to_owned()))));
             }
-            Self::Stop { reply } => drop(reply.send(())),
+            Self::Stop { reply } => stopped(reply),
         }
     }
 
@@ -122,6 +126,12 @@ impl Request {
             Self::Accept { submission, .. } => submission.record.body.len() + submission.record.envelope.len(),
             _ => 0,
         }
+    }
+}
+
+fn stopped(reply: oneshot::Sender<()>) {
+    if reply.send(()).is_err() {
+        tracing::debug!("whoever asked for the stop has gone");
     }
 }
 

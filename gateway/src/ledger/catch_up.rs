@@ -111,8 +111,13 @@ impl<'a> CatchUp<'a> {
         &self.view
     }
 
+    /// First event that the state lacks after the view's own copies.
+    pub(super) fn state_from(&self) -> u64 {
+        self.state_from
+    }
+
     /// Events that the view has applied.
-    pub(super) fn applied(&self) -> u64 {
+    fn applied(&self) -> u64 {
         self.batch.applied()
     }
 
@@ -136,7 +141,7 @@ impl<'a> CatchUp<'a> {
     }
 
     /// Takes the events from leaf `from` to `to` (excluded) from the published log, where they are lacking.
-    pub(super) fn from_log(&mut self, from: u64, to: u64) -> Result<(), Fault> {
+    pub(super) fn take_from_log(&mut self, from: u64, to: u64) -> Result<(), Fault> {
         if from < to && to > self.published {
             return Err(Fault::Open(OpenError::Gap { from: from.max(self.published), to }));
         }
@@ -252,10 +257,11 @@ impl<'a> CatchUp<'a> {
         }
         self.write()?;
         let last_ms = self.view.meta()?.last_ms;
-        if self.waiting.is_empty() && self.marks.is_empty() {
-            if let Some(mark) = self.view.published()?.filter(|mark| mark.end <= self.published) {
-                tail.set_published(mark);
-            }
+        if self.waiting.is_empty()
+            && self.marks.is_empty()
+            && let Some(mark) = self.view.published()?.filter(|mark| mark.end <= self.published)
+        {
+            tail.set_published(mark);
         }
         let mut waiting = self.waiting.into_iter();
         let mut pushed = 0;

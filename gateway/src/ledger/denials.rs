@@ -1,7 +1,8 @@
 //! The guard against floods of denials: a caller whose requests are refused again and again must not fill the log.
 //! Beyond a budget, its denials are counted, and one event says how many there were.
 //!
-//! After a crash, what was counted and not written yet is lost; every denial was answered all the same.
+//! After a crash or a failed write, what was counted and not logged yet is lost; every denial was answered all the
+//! same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

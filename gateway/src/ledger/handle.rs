@@ -1,6 +1,5 @@
 //! The handle that services hold: puts requests on the bounded queue and waits for the answer.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +30,7 @@ pub struct Ledger {
     // First, so that it is dropped before `threads` waits for the sequencer, which ends when all senders are gone.
     pub(super) queue: mpsc::Sender<Request>,
     pub(super) shared: Arc<Shared>,
+    #[expect(dead_code, reason = "held for its drop, which waits for the sequencer")]
     pub(super) threads: Arc<open::Threads>,
 }
 
@@ -61,7 +61,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`OpenError`]; the program should say it and end.
-    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         open::open(settings, open::Seams::default())
     }
 
@@ -192,11 +192,6 @@ impl Ledger {
     /// The log's name.
     pub fn origin(&self) -> &Origin {
         &self.shared.origin
-    }
-
-    /// Where the view lies.
-    pub fn view_path(&self) -> &Path {
-        self.shared.view.path()
     }
 
     /// Queries the log, newest first, off the I/O threads.

@@ -53,15 +53,16 @@ impl Drop for Threads {
 }
 
 /// See [`Ledger::open`].
-pub(super) fn open(settings: Settings, seams: Seams) -> Result<Ledger, OpenError> {
+pub(super) fn open(settings: &Settings, seams: Seams) -> Result<Ledger, OpenError> {
     let folder = LogFolder::open(&settings.log).map_err(OpenError::Log)?;
+    // First the journal's lock: until it is held, another gateway may still be publishing.
+    let journal = open_journal(settings)?;
     let mut publisher = Publisher::open(folder, &settings.origin.origin, Arc::clone(&settings.log_key))
         .map_err(OpenError::Log)?;
-    let journal = open_journal(&settings, publisher.size())?;
     let tail = publisher.tail();
     let entries =
         Arc::new(Entries::new(publisher.folder().clone(), Arc::clone(&tail), publisher.key().clone()));
-    let Recovered { view, state, last_ms } = recovery::recover(&settings, &journal, &publisher, &entries)?;
+    let Recovered { view, state, last_ms } = recovery::recover(settings, &journal, &publisher, &entries)?;
     // What a crash left unpublished, or half published, comes first: the same entries give the same files.
     publisher.publish().map_err(OpenError::Log)?;
 
@@ -87,10 +88,10 @@ pub(super) fn open(settings: Settings, seams: Seams) -> Result<Ledger, OpenError
         finished: settings.finished.clone(),
         last: Timestamp::from_millis(last_ms),
         failed: None,
-        stopping: own_event(&settings, EventKind::GatewayStopped),
+        stopping: own_event(settings, EventKind::GatewayStopped),
         publisher: None,
     };
-    sequencer.log_own(own_event(&settings, EventKind::GatewayStarted)).map_err(OpenError::Start)?;
+    sequencer.log_own(own_event(settings, EventKind::GatewayStarted)).map_err(OpenError::Start)?;
     sequencer.publisher =
         Some(publisher.start(settings.publish_interval, view).map_err(OpenError::Thread)?);
     let (queue, waiting) = mpsc::channel(QUEUE);
@@ -103,16 +104,16 @@ pub(super) fn open(settings: Settings, seams: Seams) -> Result<Ledger, OpenError
 }
 
 /// Opens the journal; makes one only where nothing was ever published.
-fn open_journal(settings: &Settings, published: u64) -> Result<Journal, OpenError> {
+fn open_journal(settings: &Settings) -> Result<Journal, OpenError> {
     match Journal::open(&settings.journal, settings.segments) {
         Ok((journal, _recovered)) => Ok(journal),
-        Err(JournalError::NotFound(_)) if published == 0 => {
-            Journal::create(&settings.journal, settings.segments).map_err(OpenError::Journal)
-        }
-        Err(JournalError::NotFound(_)) => Err(OpenError::JournalMissing {
-            journal: settings.journal.clone(),
-            log: settings.log.clone(),
-        }),
+        Err(JournalError::NotFound(_)) => match settings.log.join("checkpoint").try_exists() {
+            Ok(false) => Journal::create(&settings.journal, settings.segments).map_err(OpenError::Journal),
+            _ => Err(OpenError::JournalMissing {
+                journal: settings.journal.clone(),
+                log: settings.log.clone(),
+            }),
+        },
         Err(error) => Err(OpenError::Journal(error)),
     }
 }

@@ -83,9 +83,9 @@ impl Ledger {
         let (shared, agency) = (Arc::clone(&self.shared), agency.to_owned());
         blocking(move || {
             let mut taken = Vec::new();
-            for leaf in shared.view.notices(&agency, most).map_err(view_failed)? {
+            for leaf in shared.view.notices(&agency, most).map_err(|error| view_failed(&error))? {
                 let statement = shared.acknowledgement(leaf)?;
-                if shared.view.take_notice(&agency, leaf).map_err(view_failed)? {
+                if shared.view.take_notice(&agency, leaf).map_err(|error| view_failed(&error))? {
                     taken.push((leaf, statement));
                 }
             }
@@ -104,7 +104,7 @@ impl Ledger {
         exchange_id: &[u8],
     ) -> Result<Option<StoredRecord>, LedgerError> {
         let (shared, agency, id) = (Arc::clone(&self.shared), agency.to_owned(), exchange_id.to_owned());
-        blocking(move || match shared.view.exchange(&id).map_err(view_failed)? {
+        blocking(move || match shared.view.exchange(&id).map_err(|error| view_failed(&error))? {
             Some(row) if waits(&row, &agency) => shared.record(&row).map(Some),
             _ => Ok(None),
         })
@@ -118,7 +118,7 @@ impl Ledger {
     pub async fn exchange_state(&self, exchange_id: &[u8]) -> Result<Option<ExchangeState>, LedgerError> {
         let (shared, id) = (Arc::clone(&self.shared), exchange_id.to_owned());
         blocking(move || {
-            let Some(row) = shared.view.exchange(&id).map_err(view_failed)? else { return Ok(None) };
+            let Some(row) = shared.view.exchange(&id).map_err(|error| view_failed(&error))? else { return Ok(None) };
             let recipients = row.recipients.iter().map(|recipient| {
                 let acknowledged = recipient.status() == RecipientStatus::Acknowledged;
                 Ok(RecipientOutcome {
@@ -145,7 +145,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Internal`] when the view cannot be read.
     pub fn waits_for(&self, exchange_id: &[u8]) -> Result<bool, LedgerError> {
-        let row = self.shared.view.exchange(exchange_id).map_err(view_failed)?;
+        let row = self.shared.view.exchange(exchange_id).map_err(|error| view_failed(&error))?;
         Ok(row.is_some_and(|row| row.waiting()))
     }
 }
@@ -158,9 +158,9 @@ impl Shared {
             if found.len() >= most || bytes >= BYTES_AT_ONCE {
                 break;
             }
-            let Some((leaf, id)) = self.view.next_mail(agency, from).map_err(view_failed)? else { break };
+            let Some((leaf, id)) = self.view.next_mail(agency, from).map_err(|error| view_failed(&error))? else { break };
             from = leaf + 1;
-            let row = self.view.exchange(&id).map_err(view_failed)?;
+            let row = self.view.exchange(&id).map_err(|error| view_failed(&error))?;
             let Some(row) = row.filter(|row| waits(row, agency)) else { continue };
             // One damaged record must not hold up all that come after it.
             let (envelope, record) = match self.envelope(&row) {
@@ -226,6 +226,6 @@ fn waits(row: &ExchangeRow, agency: &str) -> bool {
     row.recipient(agency).is_some_and(|recipient| recipient.status() == RecipientStatus::Waiting)
 }
 
-fn view_failed(error: ViewError) -> LedgerError {
+fn view_failed(error: &ViewError) -> LedgerError {
     LedgerError::Internal(error.to_string())
 }

@@ -62,26 +62,22 @@ fn catch_up(
     for entry in reader {
         let entry = entry.map_err(|error| Fault::Open(OpenError::Journal(error)))?;
         let commit = Commit::from_entry(entry.payload).map_err(|error| Fault::Open(OpenError::Commit(error)))?;
-        let expected = next.unwrap_or_else(|| catch_up.applied().min(commit.first_leaf));
+        let expected = next.unwrap_or_else(|| catch_up.state_from().min(commit.first_leaf));
         if commit.first_leaf < expected {
             return Err(Fault::Open(OpenError::Altered(commit.first_leaf)));
         }
         // Segments between that nothing needed were dropped: their events are in the published log.
-        catch_up.from_log(expected, commit.first_leaf)?;
+        catch_up.take_from_log(expected, commit.first_leaf)?;
         catch_up.commit(&commit, entry.position, entry.next)?;
         next = Some(commit.end());
     }
     let published = publisher.size();
-    match next.or(known) {
-        Some(end) if end < published => {
-            return Err(Fault::Open(OpenError::JournalBehind { published, journal: end }));
-        }
-        Some(_) => {}
-        // The journal has nothing left: everything is in the published log.
-        None => catch_up.from_log(catch_up.applied(), published)?,
+    if let Some(end) = next.or(known).filter(|end| *end < published) {
+        return Err(Fault::Open(OpenError::JournalBehind { published, journal: end }));
     }
     if next.is_none() {
-        catch_up.from_log(catch_up.applied().min(published), published)?;
+        // The journal has nothing more: the rest is in the published log.
+        catch_up.take_from_log(catch_up.state_from(), published)?;
     }
     catch_up.finish(&publisher.tail())
 }

@@ -54,8 +54,9 @@ impl Sequencer {
             if let Some(reply) = stop {
                 queue.close();
                 self.stop();
-                // Whoever asked may have gone away.
-                drop(reply.send(()));
+                if reply.send(()).is_err() {
+                    tracing::debug!("whoever asked for the stop has gone");
+                }
                 return;
             }
         }
@@ -231,6 +232,7 @@ fn decide_one(
             let result = tidy::summaries(stage, counters, true).map(|()| Tidied::default());
             Answer::Tidied { result, reply }
         }
+        // Taken out of the batch by `gather`.
         Request::Stop { reply } => Answer::Stopped { reply },
     }
 }

@@ -61,7 +61,7 @@ impl Entries {
         self.folder.checkpoint(&self.key)
     }
 
-    fn from_folder(&self, leaf_index: u64) -> io::Result<Option<Bytes>> {
+    fn in_folder(&self, leaf_index: u64) -> io::Result<Option<Bytes>> {
         let width = u64::from(FULL_WIDTH);
         let (index, offset) = (leaf_index / width, usize::try_from(leaf_index % width).unwrap_or(0));
         if let Some((held, entries)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
@@ -86,7 +86,7 @@ impl EntrySource for Entries {
         // Published between the two looks: the second one finds it.
         match self.tail.entry(leaf_index) {
             Some(entry) => Ok(Some(entry)),
-            None => self.from_folder(leaf_index),
+            None => self.in_folder(leaf_index),
         }
     }
 }

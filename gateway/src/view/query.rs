@@ -69,14 +69,12 @@ impl View {
         let (first, end) = self.leaf_range(query)?;
         let conditions = conditions(query);
         let mut page = Page::default();
-        let mut examined = 0;
-        for leaf in self.candidates(conditions.first(), first, end) {
+        for (examined, leaf) in self.candidates(conditions.first(), first, end).enumerate() {
             let leaf = leaf?;
             if page.events.len() >= query.limit || examined >= EXAMINED_LIMIT {
                 page.next_before = Some(leaf + 1);
                 break;
             }
-            examined += 1;
             let Some(entry) = log.entry(leaf)? else { continue };
             let Ok(event) = wire::Event::decode(entry.clone()) else { continue };
             let in_time = query.from_ms.is_none_or(|from| event.time_ms >= from)
