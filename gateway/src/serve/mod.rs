@@ -115,7 +115,7 @@ fn open(config: Config, clock: SharedClock) -> Result<Parts, ServeError> {
     revocations.replace(list).map_err(ServeError::Revocation)?;
 
     let (told, finished) = mpsc::unbounded_channel();
-    let ledger = Ledger::open(Settings {
+    let ledger = Ledger::open(&Settings {
         journal: config.journal_dir(),
         log: config.log_dir(),
         view: config.view_dir(),

@@ -1,9 +1,11 @@
 //! What the gateway does by itself, beside answering: watches revocations, ends connections, expires records, frees
 //! room.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use passerelle_pki::authority::Authority;
 use passerelle_pki::clock::SharedClock;
 use passerelle_pki::revocation::{RevocationList, RevocationWatch, Revocations};
@@ -126,8 +128,9 @@ async fn sweep(ledger: Ledger, bodies: Bodies, clock: SharedClock) {
         ticks.tick().await;
         let (ledger, bodies, now) = (ledger.clone(), bodies.clone(), clock.now());
         let swept = tokio::task::spawn_blocking(move || {
-            // What cannot be told is kept.
-            bodies.sweep(now, |body| ledger.spool_needed(&body.header_digest).unwrap_or(true))
+            let waiting = ledger.view().waiting().map(|row| row.map(|(_, row)| row.header_digest));
+            let waiting: HashSet<Bytes> = waiting.collect::<Result<_, _>>().map_err(std::io::Error::other)?;
+            bodies.sweep(now, |body| waiting.contains(body.header_digest.as_slice()))
         });
         match swept.await {
             Ok(Ok(0)) => {}
