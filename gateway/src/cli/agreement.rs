@@ -61,7 +61,7 @@ async fn propose(path: &Path, client: &ClientOptions, clock: &SharedClock) -> Re
     }
     let request = wire::ProposeAgreementRequest { document: bytes.into() };
     let reply = administration(client, clock).await?.propose_agreement(request).await?.into_inner();
-    print(client, reply);
+    print(client, &reply);
     Ok(())
 }
 
@@ -82,7 +82,7 @@ async fn take(kind: StepKind, step: Step, on: &str, clock: &SharedClock) -> Resu
         StepKind::Resume => administration.resume_agreement(request).await?,
         StepKind::Revoke => administration.revoke_agreement(request).await?,
     };
-    print(&step.client, reply.into_inner());
+    print(&step.client, &reply.into_inner());
     Ok(())
 }
 
@@ -107,7 +107,7 @@ async fn show(step: &Step, clock: &SharedClock) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(client: &ClientOptions, reply: wire::AgreementReply) {
+fn print(client: &ClientOptions, reply: &wire::AgreementReply) {
     let Some(mut row) = reply.agreement.as_ref().and_then(row) else { return };
     if client.json {
         row["leaf_index"] = json!(reply.leaf_index);

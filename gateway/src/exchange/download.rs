@@ -60,7 +60,10 @@ fn send(mut reading: Reading, frames: &mpsc::Sender<Result<DownloadReply, Status
         let end = hashes.len().min(start + HASHES_PER_FRAME);
         put(frames, Part::ChunkHashes(hashes.slice(start..end)))
     });
-    while sent {
+    if !sent {
+        return;
+    }
+    loop {
         match reading.next_chunk() {
             Ok(Some(chunk)) if put(frames, Part::Chunk(Bytes::clone(&chunk))) => {}
             Ok(_) => return,

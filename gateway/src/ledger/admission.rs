@@ -37,10 +37,6 @@ impl Admission {
         &self.limits
     }
 
-    #[cfg(test)]
-    pub(super) fn within(limits: Limits) -> Self {
-        Self { limits }
-    }
 }
 
 impl From<&Permitted> for Admission {

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use passerelle_pki::files;
-use passerelle_proto::tlog::tile::{Level, TilePath};
+use passerelle_proto::tlog::bundle;
+use passerelle_proto::tlog::tile::{Level, TilePath, TileSource};
 
 use crate::log::LogFolder;
 
@@ -49,13 +50,25 @@ async fn tile(State(published): State<Published>, Path(path): Path<String>, head
     if path.level() == Level::Entries && !bearer(&headers).is_some_and(|token| (published.opens)(token)) {
         return refused();
     }
-    let file = published.folder.root().join(path.to_string());
-    let limit = path.byte_limit() as u64;
-    let read = tokio::task::spawn_blocking(move || files::read_limited(&file, limit)).await;
+    let read = tokio::task::spawn_blocking(move || cut(&published.folder, path)).await;
     match read {
-        Ok(Ok(bytes)) => answer(bytes, "application/octet-stream", "private, max-age=31536000, immutable"),
+        Ok(Some(bytes)) => answer(bytes, "application/octet-stream", "private, max-age=31536000, immutable"),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// The tile as its path names it. A partial one that has become full is cut from the full one.
+fn cut(folder: &LogFolder, path: TilePath) -> Option<Vec<u8>> {
+    let mut bytes = folder.tile(path).ok()?;
+    let length = match path.level() {
+        Level::Entries => bundle::prefix_length(&bytes, path.width()).ok()?,
+        Level::Hashes(_) => path.byte_limit(),
+    };
+    if bytes.len() < length {
+        return None;
+    }
+    bytes.truncate(length);
+    Some(bytes)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

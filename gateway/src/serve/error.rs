@@ -82,7 +82,7 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    pub(super) fn thread(error: tokio::task::JoinError) -> Self {
+    pub(super) fn thread(error: &tokio::task::JoinError) -> Self {
         Self::Internal(error.to_string())
     }
 }

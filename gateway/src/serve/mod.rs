@@ -63,7 +63,7 @@ pub(crate) struct Parts {
 /// # Errors
 /// [`ServeError`], which says what to do; nothing runs then.
 pub async fn start(config: Config, clock: SharedClock) -> Result<Running, ServeError> {
-    let parts = tokio::task::spawn_blocking(move || open(config, clock)).await.map_err(ServeError::thread)??;
+    let parts = tokio::task::spawn_blocking(move || open(config, clock)).await.map_err(|error| ServeError::thread(&error))??;
     let connections = Connections::default();
     let tls = |client_auth, alpn: &[&[u8]]| {
         ServerTls::new(ServerSettings {

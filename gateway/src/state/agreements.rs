@@ -290,7 +290,7 @@ impl State {
         };
         let basis = agreement.document().agreement().legal_basis;
         let taken = step.step(&request.on, &request.note).map_err(invalid)?;
-        agreement.standing().after(taken, basis, now).map_err(refused_step)?;
+        agreement.standing().after(taken, basis, now).map_err(|error| refused_step(&error))?;
         let detail = wire::AgreementDetail {
             agreement: Some(agreement.document().reference()),
             on: request.on.clone(),
@@ -404,8 +404,8 @@ impl State {
     }
 }
 
-fn refused_step(error: StepError) -> Refused {
-    let fr = match &error {
+fn refused_step(error: &StepError) -> Refused {
+    let fr = match error {
         StepError::State(state) => format!("Une version {state:?} ne permet pas cette étape."),
         StepError::CommissionNotInvolved(basis) => {
             format!("Le fondement {basis} n'attend aucune réception par la Commission; n'inscrivez rien.")
