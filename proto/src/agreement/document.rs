@@ -75,7 +75,8 @@ fn read(bytes: &[u8]) -> Result<Draft, FieldError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let draft: Draft = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
+        // The reader writes `.` for the whole and `?` for a place without a name.
+        let path = path.trim_end_matches(['.', '?']).to_owned();
         fault(path, Mistake::Unreadable { detail: error.into_inner().to_string() })
     })?;
     reader.end().map_err(unreadable)?;

@@ -46,7 +46,7 @@ fn verdict(
 #[test]
 fn all_parties_sign() {
     let document = document(&[]);
-    let version = signed_by(document.clone(), &ALL);
+    let version = signed_by(&document, &ALL);
     assert!(version.unsigned().is_empty());
     let verified = version.into_verified().unwrap();
     let signed: Vec<String> = verified.signed().map(|signed| signed.agent.to_string()).collect();
@@ -66,7 +66,7 @@ fn a_missing_party_is_named() {
         (&["saaq"], &["ramq", "revenu-quebec"]),
         (&[], &ALL),
     ] {
-        let refused = signed_by(document(&[]), signers).into_verified().unwrap_err();
+        let refused = signed_by(&document(&[]), signers).into_verified().unwrap_err();
         let RecordError::MissingSignatures(found) = refused else { unreachable!("{refused}") };
         let found: Vec<&str> = found.iter().map(|agency| agency.as_str()).collect();
         assert_eq!(found, missing);
@@ -162,7 +162,7 @@ fn a_revoked_certificate_signs_no_more() {
     let document = document(&[]);
     let (ramq, saaq) = (sign(&document, "ramq"), sign(&document, "saaq"));
     let serial = {
-        let version = signed_by(document.clone(), &["ramq"]);
+        let version = signed_by(&document, &["ramq"]);
         version.signed().next().unwrap().serial.clone()
     };
     let since = signing_day().plus(Duration::from_millis(5));
@@ -179,12 +179,12 @@ fn a_revoked_certificate_signs_no_more() {
 #[test]
 fn a_party_signs_once() {
     let document = document(&[]);
-    let mut version = signed_by(document.clone(), &["ramq"]);
+    let mut version = signed_by(&document, &["ramq"]);
     let later = signing_day().plus(DAY);
     let again = version.take_signature(&sign(&document, "ramq"), &HOUSE.anchor, &never, later);
     assert!(matches!(again, Err(SignatureError::Repeated(agency)) if agency.as_str() == "ramq"));
     assert_eq!(version.signed().next().unwrap().received, signing_day());
-    let mut record = signed_by(document, &ALL).to_record();
+    let mut record = signed_by(&document, &ALL).to_record();
     record.signatures.push(record.signatures[0].clone());
     let refused = VerifiedAgreement::from_record(&record, &HOUSE.anchor, &never, signing_day()).unwrap_err();
     assert!(matches!(refused, RecordError::Signature(SignatureError::Repeated(_))));

@@ -137,10 +137,10 @@ pub(crate) fn sign(document: &Document, agency: &str) -> wire::PartySignature {
 }
 
 /// The version with these agencies' signatures, taken on [`signing_day`].
-pub(crate) fn signed_by(document: Document, agencies: &[&str]) -> AgreementVersion {
+pub(crate) fn signed_by(document: &Document, agencies: &[&str]) -> AgreementVersion {
     let mut version = AgreementVersion::proposed(document.clone());
     for agency in agencies {
-        let signature = sign(&document, agency);
+        let signature = sign(document, agency);
         version.take_signature(&signature, &HOUSE.anchor, &never, signing_day()).unwrap();
     }
     version
@@ -159,6 +159,6 @@ pub(crate) fn active() -> Standing {
 
 /// The sample with edits, signed by all, standing so.
 pub(crate) fn verified(edits: &[(&str, Value)], standing: Standing) -> VerifiedAgreement {
-    let version = signed_by(document(edits), &["ramq", "saaq", "revenu-quebec"]);
+    let version = signed_by(&document(edits), &["ramq", "saaq", "revenu-quebec"]);
     version.with_standing(standing).into_verified().unwrap()
 }
