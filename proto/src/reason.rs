@@ -189,7 +189,8 @@ mod tests {
     fn every_reason_has_words_of_its_own_in_both_languages() {
         let texts: Vec<Text> = all().map(text).collect();
         assert_eq!(texts.len(), 31);
-        let distinct = |pick: fn(&Text) -> &'static str| texts.iter().map(pick).collect::<BTreeSet<_>>().len();
+        let distinct =
+            |pick: fn(&Text) -> &'static str| texts.iter().map(pick).collect::<BTreeSet<_>>().len();
         assert_eq!((distinct(|text| text.fr), distinct(|text| text.en)), (texts.len(), texts.len()));
         for reason in all() {
             let Text { fr, en } = text(reason);

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::draft::Draft;
 use super::terms::Agreement;
@@ -69,12 +70,40 @@ fn read(bytes: &[u8]) -> Result<Draft, FieldError> {
     if bytes.len() > DOCUMENT_LIMIT {
         return Err(fault(String::new(), Mistake::DocumentTooLarge { limit: DOCUMENT_LIMIT }));
     }
+    let unreadable =
+        |error: serde_json::Error| fault(String::new(), Mistake::Unreadable { detail: error.to_string() });
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let draft = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let draft: Draft = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
+        // The reader writes `.` for the whole and `?` for a place without a name.
+        let path = path.trim_end_matches(['.', '?']).to_owned();
         fault(path, Mistake::Unreadable { detail: error.into_inner().to_string() })
     })?;
-    reader.end().map_err(|error| fault(String::new(), Mistake::Unreadable { detail: error.to_string() }))?;
-    Ok(draft)
+    reader.end().map_err(unreadable)?;
+    let given = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let form = serde_json::to_value(&draft).map_err(unreadable)?;
+    match positional(&form, &given, "") {
+        None => Ok(draft),
+        Some(path) => {
+            let detail = "a list stands where an object with named fields belongs".to_owned();
+            Err(fault(path, Mistake::Unreadable { detail }))
+        }
+    }
+}
+
+/// The first object that was given as a list of its values. The JSON reader takes one for the other, by position; people
+/// who sign do not see which value is which.
+fn positional(form: &Value, given: &Value, path: &str) -> Option<String> {
+    match (form, given) {
+        (Value::Object(_), Value::Array(_)) => Some(path.to_owned()),
+        (Value::Object(form), Value::Object(given)) => form.iter().find_map(|(name, form)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            positional(form, given.get(name)?, &path)
+        }),
+        (Value::Array(form), Value::Array(given)) => {
+            let mut pairs = form.iter().zip(given).enumerate();
+            pairs.find_map(|(index, (form, given))| positional(form, given, &format!("{path}[{index}]")))
+        }
+        _ => None,
+    }
 }
