@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::Stream;
 use futures_util::StreamExt;
 use passerelle_pki::certificate::Usage;
+use passerelle_pki::revocation::{RevocationList, Revocations};
 use passerelle_pki::tls::{ClientAuth, Credential, PeerCertificate, ServerSettings, ServerTls};
 use passerelle_proto::wire;
 use passerelle_proto::wire::agreements_server::{Agreements, AgreementsServer};
@@ -50,6 +51,7 @@ pub(crate) struct Stub {
     /// Who has connected, in order; each change is told.
     pub(crate) peers: watch::Sender<Vec<PeerCertificate>>,
     pub(crate) changes: watch::Sender<u64>,
+    revocations: Option<Revocations>,
     cuts: Arc<Mutex<Vec<CancellationToken>>>,
 }
 
@@ -61,11 +63,12 @@ impl Stub {
     }
 
     pub(crate) async fn start_as(house: &House, credential: Credential, client_auth: ClientAuth) -> Self {
+        let revocations = (client_auth == ClientAuth::Required).then(|| house.revocations());
         let tls = ServerTls::new(ServerSettings {
             credential,
             anchor: house.anchor(),
             client_auth,
-            revocations: (client_auth == ClientAuth::Required).then(|| house.revocations()),
+            revocations: revocations.clone(),
             alpn: vec![b"h2".to_vec()],
             clock: house.shared_clock(),
         })
@@ -77,6 +80,7 @@ impl Stub {
             script: Arc::default(),
             peers: watch::Sender::new(Vec::new()),
             changes: watch::Sender::new(1),
+            revocations,
             cuts: Arc::default(),
         };
         let (hand, streams) = mpsc::channel(8);
@@ -107,6 +111,12 @@ impl Stub {
                 }
             }
         }
+    }
+
+    /// Takes the house's revocation list of now, as a gateway does every day.
+    pub(crate) fn take_list(&self, house: &House) {
+        let list = RevocationList::verify(&house.revocation_list(), house.issuing.issuer()).unwrap();
+        self.revocations.as_ref().unwrap().replace(list).unwrap();
     }
 
     /// Cuts every connection.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use passerelle_pki::certificate::Usage;
+use passerelle_pki::clock::Timestamp;
 use passerelle_pki::revocation::Revocations;
 use passerelle_pki::tls::ClientAuth;
 
@@ -60,6 +61,11 @@ impl Scene {
         });
     }
 
+    fn go_to(&self, moment: Timestamp) {
+        self.house.clock.set(moment);
+        self.stub.take_list(&self.house);
+    }
+
     async fn look(&self) -> Result<Renewed, RenewalError> {
         self.renewal.look(self.link.ready().await.unwrap()).await
     }
@@ -74,7 +80,7 @@ async fn certificates_and_bundle_are_renewed_in_time_and_only_then() {
     assert_eq!(scene.look().await.unwrap(), Renewed::default());
 
     let before = scene.identity.signer().key_id();
-    scene.house.clock.set(scene.identity.renewal_due());
+    scene.go_to(scene.identity.renewal_due());
     assert_eq!(scene.look().await.unwrap(), Renewed { certificates: true, bundle: false });
     assert_ne!(scene.identity.signer().key_id(), before);
     // The link comes back under the new certificate; the bundle follows on it.
@@ -112,7 +118,7 @@ async fn certificates_of_somebody_else_are_not_taken() {
     let scene = Scene::new().await;
     scene.answer_with("saaq/agent-1");
     let before = scene.identity.signer().key_id();
-    scene.house.clock.set(scene.identity.renewal_due());
+    scene.go_to(scene.identity.renewal_due());
     let refusal = scene.look().await;
     assert!(matches!(refusal, Err(RenewalError::Identity(IdentityError::OtherName { .. }))), "{refusal:?}");
     assert_eq!(scene.identity.signer().key_id(), before);
