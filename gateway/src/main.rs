@@ -1,8 +1,7 @@
-//! The `passerelle-gateway` command.
+//! The `passerelle-gateway` command: a thin `main` over the library's `run`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    eprintln!("passerelle-gateway : pas encore construit. / not built yet.");
-    ExitCode::FAILURE
+    passerelle_gateway::run(std::env::args_os())
 }
