@@ -6,3 +6,7 @@ pub mod enrol;
 pub mod identity;
 pub mod link;
 pub mod renewal;
+pub mod agent;
+pub mod records;
+pub mod pseudonyms;
+mod spool;
