@@ -18,6 +18,9 @@ const OPTIONS: Options =
 /// Entries that are re-appended at once while tidying.
 const CARRIED_BYTES: usize = 2 << 20;
 
+/// Bytes of closed segments that are borne beside twice what is needed.
+const SLACK_BYTES: u64 = 64 << 20;
+
 /// The journal of one store. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordLog {
@@ -68,9 +71,18 @@ impl RecordLog {
         Arc::clone(&self.gate).write_owned().await
     }
 
-    /// Segments that could be dropped.
+    /// Segments that could be dropped, oldest first.
     pub(crate) fn closed(&self) -> Vec<SegmentInfo> {
         self.journal.segments().into_iter().filter(|segment| !segment.open).collect()
+    }
+
+    /// The oldest segment, when the journal holds much more than `live` bytes that are still needed. Always the oldest
+    /// goes first: an entry that changes another is never older than it.
+    pub(crate) fn excess(&self, live: u64) -> Option<SegmentInfo> {
+        let closed = self.closed();
+        let bytes: u64 = closed.iter().map(|segment| segment.bytes).sum();
+        let bearable = live.saturating_mul(2).saturating_add(SLACK_BYTES);
+        closed.into_iter().next().filter(|_| bytes > bearable)
     }
 
     /// Appends entries again that a segment to be dropped still holds. Blocking; only under [`RecordLog::alone`].

@@ -2,7 +2,7 @@
 //!
 //! - [`request`]: what a system asks to send; [`record_view`], [`inbox_view`], [`status`]: what it is shown;
 //! - [`error`]: why something was not done, in words for people; [`limits`]: how much is kept;
-//! - `log`: the journal under outbox and inbox; `sealing`: a body read once, sealed and laid down; `trust`: whom this agent
+//! - `log`: the journal under outbox and inbox; `plan`: a request made into a header; `sealing`: a body read once, sealed and laid down; `trust`: whom this agent
 //!   believes.
 
 pub mod error;
@@ -12,7 +12,10 @@ pub mod record_view;
 pub mod request;
 pub mod status;
 
+pub(crate) mod blocking;
+pub(crate) mod digest;
 pub(crate) mod log;
+pub(crate) mod plan;
 pub(crate) mod sealing;
 pub(crate) mod time;
 pub(crate) mod trust;

@@ -116,7 +116,8 @@ pub(crate) fn acknowledgement(
 pub(crate) struct Refresher {
     synchroniser: Synchroniser,
     link: Link,
-    last: Mutex<Option<Instant>>,
+    /// When the last refresh that succeeded was begun, and the last at all.
+    last: Mutex<(Option<Instant>, Option<Instant>)>,
 }
 
 impl Refresher {
@@ -127,16 +128,28 @@ impl Refresher {
         Self { synchroniser, link, last: Mutex::default() }
     }
 
-    /// Brings everything up to date unless that was done since `asked`, or a moment ago.
-    pub(crate) async fn refresh(&self, asked: Instant) {
+    /// Brings everything up to date, unless that was begun since `asked`. False when the gateway did not answer: what
+    /// is not known then may yet be true.
+    pub(crate) async fn refresh(&self, asked: Instant) -> bool {
         let mut last = self.last.lock().await;
-        if last.is_some_and(|last| last >= asked || last.elapsed() < Self::PAUSE) {
-            return;
+        if last.0.is_some_and(|begun| begun >= asked) {
+            return true;
         }
-        let Some(channel) = self.link.channel() else { return };
-        if let Err(error) = self.synchroniser.refresh(channel).await {
-            tracing::warn!(error = %link::chain(&error), "directory and agreements not up to date");
+        if let Some(begun) = last.1 {
+            tokio::time::sleep_until(begun + Self::PAUSE).await;
         }
-        *last = Some(Instant::now());
+        let Some(channel) = self.link.channel() else { return false };
+        let begun = Instant::now();
+        last.1 = Some(begun);
+        match self.synchroniser.refresh(channel).await {
+            Ok(()) => {
+                last.0 = Some(begun);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(error = %link::chain(&error), "directory and agreements not up to date");
+                false
+            }
+        }
     }
 }
