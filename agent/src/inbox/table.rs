@@ -30,20 +30,22 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Puts an exchange in its place, or in the place of what was known of it.
+    /// Puts an exchange in its place. One that is here stays as it is, but for a confirmation and its new home: what
+    /// came twice enters once.
     pub(super) fn put(&mut self, id: ExchangeId, known: Known, home: Position) {
-        self.remove(id);
         self.sequence = self.sequence.max(known.sequence);
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.home = home;
+            if !known.waiting {
+                self.confirm(id);
+            }
+            return;
+        }
         if known.waiting {
             self.waiting.insert(known.sequence, id);
             self.waiting_bytes += known.sealed_bytes;
         }
         self.slots.insert(id, Slot { known, home });
-    }
-
-    fn remove(&mut self, id: ExchangeId) {
-        self.confirm(id);
-        self.slots.remove(&id);
     }
 
     /// The record waits no more; true when it had a body in the spool.
