@@ -35,7 +35,7 @@ use crate::records::{InboxError, Limits, StoreError};
 use crate::spool::Spool;
 
 use entry::{Entry, FORMAT, Known};
-pub(crate) use reading::InboxBody;
+pub use reading::InboxBody;
 pub(crate) use table::is_forgettable;
 use table::Table;
 
