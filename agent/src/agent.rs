@@ -5,6 +5,8 @@
 
 mod running;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -30,7 +30,7 @@ impl Inbox {
         Ok(())
     }
 
-    fn drop_oldest(&self) -> Result<(), StoreError> {
+    pub(super) fn drop_oldest(&self) -> Result<(), StoreError> {
         let Some(oldest) = self.0.log.closed().first().map(|segment| segment.id) else { return Ok(()) };
         let homes: Vec<(ExchangeId, passerelle_journal::Position)> = {
             let table = self.table();

@@ -12,6 +12,8 @@ mod dial;
 mod guarded;
 
 #[cfg(test)]
+pub(crate) mod exchange_stub;
+#[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
 mod tests;

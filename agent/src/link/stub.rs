@@ -13,6 +13,7 @@ use passerelle_proto::wire;
 use passerelle_proto::wire::agreements_server::{Agreements, AgreementsServer};
 use passerelle_proto::wire::directory_server::{Directory, DirectoryServer};
 use passerelle_proto::wire::enrolment_server::{Enrolment, EnrolmentServer};
+use passerelle_proto::wire::exchange_server::ExchangeServer;
 use passerelle_proto::wire::renewal_server::{Renewal, RenewalServer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,7 @@ use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status};
 
 use super::GatewayAddress;
+use super::exchange_stub::ExchangeStub;
 use super::guarded::Guarded;
 use crate::identity::house::{HOST, House};
 
@@ -51,6 +53,7 @@ pub(crate) struct Stub {
     /// Who has connected, in order; each change is told.
     pub(crate) peers: watch::Sender<Vec<PeerCertificate>>,
     pub(crate) changes: watch::Sender<u64>,
+    pub(crate) exchange: ExchangeStub,
     revocations: Option<Revocations>,
     cuts: Arc<Mutex<Vec<CancellationToken>>>,
 }
@@ -80,6 +83,7 @@ impl Stub {
             script: Arc::default(),
             peers: watch::Sender::new(Vec::new()),
             changes: watch::Sender::new(1),
+            exchange: ExchangeStub::default(),
             revocations,
             cuts: Arc::default(),
         };
@@ -90,6 +94,7 @@ impl Stub {
             .add_service(AgreementsServer::new(stub.clone()))
             .add_service(EnrolmentServer::new(stub.clone()))
             .add_service(RenewalServer::new(stub.clone()))
+            .add_service(ExchangeServer::new(stub.exchange.clone()))
             .serve_with_incoming(ReceiverStream::new(streams));
         tokio::spawn(server);
         stub

@@ -14,6 +14,8 @@ pub mod status;
 
 pub(crate) mod blocking;
 pub(crate) mod digest;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod log;
 pub(crate) mod plan;
 pub(crate) mod sealing;

@@ -108,11 +108,6 @@ impl Spool {
         }
         files::sync_directory(&self.0)
     }
-
-    /// Bytes of a whole body.
-    pub(crate) fn length(&self, id: ExchangeId) -> io::Result<u64> {
-        Ok(fs::metadata(self.path(id))?.len())
-    }
 }
 
 /// Fills the buffer as far as the file goes.
