@@ -161,7 +161,8 @@ impl Agent {
     /// How it is doing. Blocking for a moment.
     #[must_use]
     pub fn status(&self) -> AgentStatus {
-        let (summary, outbox, inbox) = (self.0.identity.summary(), self.0.outbox.counts(), self.0.inbox.counts());
+        let (summary, outbox, inbox) =
+            (self.0.identity.summary(), self.0.outbox.counts(), self.0.inbox.counts());
         AgentStatus {
             agent: summary.agent,
             trust_domain: summary.trust_domain.to_string(),

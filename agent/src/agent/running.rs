@@ -69,7 +69,11 @@ struct Opened {
     pseudonyms: Pseudonyms,
 }
 
-fn open(settings: &Settings, clock: &SharedClock, changed: &watch::Sender<u64>) -> Result<Opened, StartError> {
+fn open(
+    settings: &Settings,
+    clock: &SharedClock,
+    changed: &watch::Sender<u64>,
+) -> Result<Opened, StartError> {
     let Settings { data_dir, anchor, limits, .. } = settings;
     let identity = Identity::open(data_dir, anchor).map_err(StartError::Identity)?;
     let here = identity.agent().clone();
@@ -199,9 +203,8 @@ impl Agent {
                 let is_needed = |key: &passerelle_pki::key::KeyId| needed.contains(&key.as_bytes()[..]);
                 this.0.identity.forget_kem_keys(this.0.clock.now(), &is_needed)
             });
-            match forgotten.await {
-                Ok(Err(error)) => tracing::error!(error = %link::chain(&error), "old KEM keys are still kept"),
-                Ok(Ok(_)) | Err(_) => {}
+            if let Ok(Err(error)) = forgotten.await {
+                tracing::error!(error = %link::chain(&error), "old KEM keys are still kept");
             }
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use passerelle_proto::wire::Reason;
 use passerelle_proto::reason;
+use passerelle_proto::wire::Reason;
 use tokio::io::AsyncRead;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -90,11 +90,14 @@ impl Agent {
     }
 
     fn may_be_behind(&self, reason: Reason) -> bool {
-        let old = self.0.directory.age().is_none_or(|age| age > FRESH);
-        old && matches!(
-            reason,
-            Reason::AgreementNotFound | Reason::AgreementNotInForce | Reason::RecipientKeyUnknown
-        )
+        match reason {
+            // Keys of an agency that was met a moment ago come after its agreement.
+            Reason::RecipientKeyUnknown => true,
+            Reason::AgreementNotFound | Reason::AgreementNotInForce => {
+                self.0.agreements.age().is_none_or(|age| age > FRESH)
+            }
+            _ => false,
+        }
     }
 
     async fn seal(

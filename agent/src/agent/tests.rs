@@ -1,6 +1,5 @@
 //! Two agents and a gateway that only carries, over real TLS.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -74,9 +73,16 @@ impl Scene {
         Self { house, gateway, ramq, saaq }
     }
 
-    async fn send(&self, body: &'static [u8], request: SendRequest) -> Result<crate::records::Accepted, SendError> {
+    async fn send(
+        &self,
+        body: &'static [u8],
+        request: SendRequest,
+    ) -> Result<crate::records::Accepted, SendError> {
         // Agreements and keys come with the first connection.
-        until(&self.ramq.agent, |agent| !agent.agreements().is_empty() && agent.status().directory_at.is_some()).await;
+        until(&self.ramq.agent, |agent| {
+            !agent.agreements().is_empty() && agent.status().directory_at.is_some()
+        })
+        .await;
         self.ramq.agent.send(request, body).await
     }
 
@@ -170,7 +176,10 @@ async fn a_receipt_that_was_lost_is_given_again_and_nothing_is_sent_twice() {
 async fn denials_that_pass_are_waited_out_and_others_are_final() {
     let scene = Scene::new().await;
     let denial = |reason, detail: &str| reason::denial(reason, detail, bytes::Bytes::new());
-    scene.gateway.exchange.deny(vec![denial(Reason::Busy, ""), denial(Reason::QuotaExceeded, "per_second=1")]);
+    scene
+        .gateway
+        .exchange
+        .deny(vec![denial(Reason::Busy, ""), denial(Reason::QuotaExceeded, "per_second=1")]);
     let id = scene.send(b"un", request()).await.unwrap().exchange_id;
     scene.state(id, RecordState::Accepted).await;
     scene.gateway.exchange.deny(vec![denial(Reason::MemberNotActive, "agency=saaq")]);
@@ -194,7 +203,11 @@ async fn what_the_agreement_does_not_permit_is_refused_before_it_is_sealed() {
     };
     let purpose = SendRequest { purpose: Some("QC-G".to_owned()), ..request() };
     assert_eq!(refusal(purpose).await, Reason::PurposeNotCovered);
-    let unknown = SendRequest { agreement: "ENT-2026-999".to_owned(), recipients: ["saaq".parse().unwrap()].into(), ..request() };
+    let unknown = SendRequest {
+        agreement: "ENT-2026-999".to_owned(),
+        recipients: ["saaq".parse().unwrap()].into(),
+        ..request()
+    };
     let unknown = SendRequest { service: Some("x".into()), purpose: Some("x".into()), ..unknown };
     assert_eq!(refusal(unknown).await, Reason::AgreementNotFound);
     assert!(scene.ramq.agent.records(&RecordFilter::default()).is_empty());
@@ -214,5 +227,28 @@ async fn an_agent_that_stopped_goes_on_where_it_was() {
     let scene = Scene { house, gateway, ramq, saaq };
     scene.received(id).await;
     assert_eq!(text(&scene.saaq.agent, id).await, b"un");
-    assert!(Arc::strong_count(&scene.ramq.agent.0) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_was_altered_on_the_way_is_refused_and_its_sender_learns_it() {
+    let scene = Scene::new().await;
+    scene.gateway.exchange.alter();
+    let id = scene.send(b"un", request()).await.unwrap().exchange_id;
+    scene.gateway.exchange.acknowledged.subscribe().wait_for(|count| *count > 1).await.unwrap();
+    until(&scene.ramq.agent, |agent| agent.record(&id).is_some_and(|view| view.receipt.is_some())).await;
+    scene.gateway.cut_all();
+    scene.state(id, RecordState::Refused).await;
+    assert_eq!(scene.ramq.agent.record(&id).unwrap().recipients[0].reason, Some("UNREADABLE"));
+    assert!(matches!(scene.saaq.agent.inbox_entry(&id).await, Err(InboxError::NotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_does_not_start_in_the_folder_of_another() {
+    let scene = Scene::new().await;
+    let Scene { house, gateway, ramq, saaq } = scene;
+    ramq.shutdown().await;
+    let expected = Some(saaq.agent.id());
+    let settings = Settings { expected, ..settings(&house, &gateway, "ramq") };
+    let started = Agent::start(settings, house.shared_clock()).await;
+    assert!(matches!(started, Err(crate::records::StartError::OtherAgent { .. })), "{started:?}");
 }

@@ -36,8 +36,8 @@ use crate::spool::Spool;
 
 use entry::{Entry, FORMAT, Known};
 pub use reading::InboxBody;
-pub(crate) use table::is_forgettable;
 use table::Table;
+pub(crate) use table::is_forgettable;
 
 /// The inbox. Clones share it.
 #[derive(Clone, Debug)]
@@ -242,7 +242,8 @@ fn read(payload: Bytes) -> Result<Entry, StoreError> {
 
 fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Position) -> Result<(), StoreError> {
     let entry = read(payload)?;
-    let id = |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the inbox"));
+    let id =
+        |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the inbox"));
     if let Some(known) = entry.known {
         table.put(id(&known.exchange_id)?, known.clone(), position);
     }

@@ -73,7 +73,9 @@ impl Inbox {
                     Ok(view) => views.push(view),
                     // Confirmed meanwhile.
                     Err(InboxError::NotFound(_)) => {}
-                    Err(InboxError::Open(error)) => tracing::error!(%id, %error, "a record does not open any more"),
+                    Err(InboxError::Open(error)) => {
+                        tracing::error!(%id, %error, "a record does not open any more");
+                    }
                     Err(error) => return Err(error),
                 }
             }

@@ -58,7 +58,10 @@ async fn what_was_received_is_read_after_a_stop_and_nothing_of_it_is_plain_on_th
     let inbox = scene.open();
     assert_eq!(scene.text(&inbox, id).await, b"12, rue des Erables");
     let view = inbox.view(id, kem_keys(&scene.saaq)).await.unwrap();
-    assert_eq!((view.file_name.as_deref(), &view.subjects[..]), (Some("avis.txt"), &["TREM 1234".to_owned()][..]));
+    assert_eq!(
+        (view.file_name.as_deref(), &view.subjects[..]),
+        (Some("avis.txt"), &["TREM 1234".to_owned()][..])
+    );
     for file in std::fs::read_dir(scene.house.data_dir("inbox").join("journal")).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         for secret in [&b"rue des Erables"[..], b"TREM 1234", b"avis.txt"] {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use passerelle_pki::key::Signer;
-use passerelle_proto::{receipt, wire};
 use passerelle_proto::wire::exchange_server::Exchange;
+use passerelle_proto::{receipt, wire};
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -31,6 +31,8 @@ struct Mailbox {
     deny: Vec<wire::Denial>,
     /// Streams of submissions to cut after so many frames taken and before they are answered.
     cut: usize,
+    /// Alter bodies before they are delivered.
+    alter: bool,
 }
 
 /// A mailbox. Clones share it.
@@ -57,6 +59,11 @@ impl ExchangeStub {
         self.mailbox.lock().unwrap().cut = count;
     }
 
+    /// Alters bodies from now on, before they are delivered.
+    pub(crate) fn alter(&self) {
+        self.mailbox.lock().unwrap().alter = true;
+    }
+
     /// How many exchanges the gateway has.
     pub(crate) fn count(&self) -> usize {
         self.mailbox.lock().unwrap().held.len()
@@ -73,8 +80,11 @@ impl ExchangeStub {
         let leaf_index = mailbox.held.len() as u64;
         let known = mailbox.held.get(&header.exchange_id).and_then(|held| held.record.receipt.clone());
         let receipt = known.unwrap_or_else(|| self.receipt(&envelope, &header, leaf_index));
-        let record =
-            wire::DeliveredRecord { envelope: Some(envelope), body: frame.body, receipt: Some(receipt.clone()) };
+        let record = wire::DeliveredRecord {
+            envelope: Some(envelope),
+            body: frame.body,
+            receipt: Some(receipt.clone()),
+        };
         let id = header.exchange_id.clone();
         mailbox.held.entry(id).or_insert(Held { header, record, acknowledgement: None });
         self.mail.send_modify(|count| *count += 1);
@@ -102,7 +112,9 @@ impl ExchangeStub {
     fn waiting(&self) -> Vec<wire::DeliveredRecord> {
         let mailbox = self.mailbox.lock().unwrap();
         let open = mailbox.held.values().filter(|held| held.acknowledgement.is_none());
-        open.map(|held| held.record.clone()).collect()
+        let altered = |body: &Bytes| body.iter().map(|byte| byte ^ u8::from(mailbox.alter)).collect();
+        open.map(|held| wire::DeliveredRecord { body: altered(&held.record.body), ..held.record.clone() })
+            .collect()
     }
 
     fn acknowledge(&self, signed: &wire::Statement) {
@@ -216,14 +228,19 @@ impl Exchange for ExchangeStub {
         let wire::DownloadRequest { exchange_id, from_chunk } = request.into_inner();
         let (hashes, chunks) = self.mailbox.lock().unwrap().bodies.get(&exchange_id).unwrap().clone();
         let from = usize::try_from(from_chunk).unwrap();
-        let parts = [Part::ChunkHashes(hashes)].into_iter().chain(chunks.into_iter().skip(from).map(Part::Chunk));
+        let parts =
+            [Part::ChunkHashes(hashes)].into_iter().chain(chunks.into_iter().skip(from).map(Part::Chunk));
         let parts: Vec<_> = parts.map(|part| Ok(wire::DownloadReply { part: Some(part) })).collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
 
-    async fn state(&self, request: Request<wire::StateRequest>) -> Result<Response<wire::StateReply>, Status> {
+    async fn state(
+        &self,
+        request: Request<wire::StateRequest>,
+    ) -> Result<Response<wire::StateReply>, Status> {
         let mailbox = self.mailbox.lock().unwrap();
-        let held = mailbox.held.get(&request.into_inner().exchange_id).ok_or_else(|| Status::not_found("none"))?;
+        let held =
+            mailbox.held.get(&request.into_inner().exchange_id).ok_or_else(|| Status::not_found("none"))?;
         let recipient = |agency: &String| wire::RecipientState {
             agency: agency.clone(),
             acknowledgement: held.acknowledgement.clone(),

@@ -152,6 +152,11 @@ impl Link {
         }
     }
 
+    /// The channel, and every change of it: who has seen one sees the next, even when none was missing between.
+    pub(crate) fn channels(&self) -> watch::Receiver<Option<Channel>> {
+        self.0.channel.subscribe()
+    }
+
     /// Whether connected, and every change of it.
     #[must_use]
     pub fn connected(&self) -> watch::Receiver<bool> {

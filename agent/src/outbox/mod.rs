@@ -209,7 +209,8 @@ impl Outbox {
     /// Records that are accepted and not settled, with header digest and end of validity.
     pub(crate) fn on_the_way(&self) -> Vec<(ExchangeId, Timestamp)> {
         let table = self.table();
-        let accepted = table.slots.iter().filter(|(_, slot)| slot.record.state(false) == RecordState::Accepted);
+        let accepted =
+            table.slots.iter().filter(|(_, slot)| slot.record.state(false) == RecordState::Accepted);
         accepted.map(|(id, slot)| (*id, Timestamp::from_millis(slot.record.expires_ms))).collect()
     }
 
@@ -241,12 +242,11 @@ impl Outbox {
         slot.attempts - 1
     }
 
-    /// Notes whether the gateway has the body, and lets the record be taken by the lane that follows from it.
+    /// Notes whether the gateway has the body: the lane follows from it once the record is given back.
     pub(crate) fn uploaded(&self, id: ExchangeId, whole: bool) {
         if let Some(slot) = self.table().slots.get_mut(&id) {
             slot.uploaded = whole;
         }
-        self.give_back([id]);
     }
 
     /// Reads what is to be sent. `None` when the record is settled.
@@ -267,7 +267,8 @@ impl Outbox {
                 payload => payload?,
             };
             let entry = read(payload)?;
-            let envelope = entry.envelope.ok_or(StoreError::Damaged("a waiting record without its envelope"))?;
+            let envelope =
+                entry.envelope.ok_or(StoreError::Damaged("a waiting record without its envelope"))?;
             let header_digest = crate::records::digest::sha256(&envelope.header);
             return Ok(Some(Load { envelope, body: entry.body, header_digest }));
         }
@@ -310,7 +311,8 @@ impl Outbox {
 
     /// Notes that a recipient did not collect the record in time.
     pub(crate) async fn expired(&self, id: ExchangeId, agency: &str) -> Result<(), StoreError> {
-        let recipient = Recipient { agency: agency.to_owned(), state: entry::EXPIRED, ..Recipient::default() };
+        let recipient =
+            Recipient { agency: agency.to_owned(), state: entry::EXPIRED, ..Recipient::default() };
         self.change(id, Change { recipient: Some(recipient), ..Change::default() }).await
     }
 
@@ -351,7 +353,8 @@ fn read(payload: Bytes) -> Result<Entry, StoreError> {
 
 fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Position) -> Result<(), StoreError> {
     let entry = read(payload)?;
-    let id = |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the outbox"));
+    let id =
+        |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the outbox"));
     if let Some(record) = entry.record {
         table.put(id(&record.exchange_id)?, record.clone(), position);
     }

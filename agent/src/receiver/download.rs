@@ -120,7 +120,8 @@ fn write(
 /// Opens the body from the first chunk to the last, and keeps nothing of it.
 fn opens(inbox: &Inbox, verified: &VerifiedEnvelope, keys: &KemKeys) -> Result<(), Fault> {
     let failed = || StoreError::file(inbox.spool().folder());
-    let mut opener = Opener::new(verified, keys, inbox.decapsulations()).map_err(|error| unreadable(&error))?;
+    let mut opener =
+        Opener::new(verified, keys, inbox.decapsulations()).map_err(|error| unreadable(&error))?;
     let mut reader = inbox.spool().read(verified.exchange_id()).map_err(failed())?;
     let mut chunk = Vec::new();
     while reader.next(&mut chunk).map_err(failed())? {
@@ -131,4 +132,54 @@ fn opens(inbox: &Inbox, verified: &VerifiedEnvelope, keys: &KemKeys) -> Result<(
 
 fn unexpected() -> Status {
     Status::internal("the gateway sent something else than the body")
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_proto::envelope::SEALED_CHUNK_SIZE;
+
+    use super::*;
+    use crate::identity::house::{House, START};
+    use crate::records::fixtures::{sealed, verified};
+
+    #[tokio::test]
+    async fn a_download_that_was_cut_goes_on_after_the_last_chunk_that_is_right() {
+        let house = House::new();
+        let (ramq, saaq) = (house.member("ramq/agent-1"), house.member("saaq/agent-1"));
+        let record = sealed(&ramq, &saaq, &[5; 200_000], START);
+        let (_, envelope) = verified(&ramq, &record);
+        let body = record.body.clone().unwrap();
+        let chunks: Vec<bytes::Bytes> =
+            body.chunks(SEALED_CHUNK_SIZE).map(bytes::Bytes::copy_from_slice).collect();
+        let mut hashes = ChunkHashes::default();
+        chunks.iter().for_each(|chunk| hashes.push(passerelle_proto::tlog::leaf_hash(chunk)));
+        let spool = Spool::open(&house.data_dir("bodies")).unwrap();
+        let given = |chunks: &[bytes::Bytes]| {
+            let (give, taken) = mpsc::channel(AHEAD);
+            chunks.iter().for_each(|chunk| give.try_send(chunk.clone()).unwrap());
+            taken
+        };
+
+        assert!(resume(&spool, &envelope).unwrap().is_none());
+        let (writer, verified) =
+            begin(&spool, record.exchange_id, hashes.verify(&envelope).unwrap()).unwrap();
+        // The second chunk is not the one of its place.
+        let wrong = [chunks[0].clone(), chunks[2].clone()];
+        let taken = given(&wrong);
+        assert!(
+            !tokio::task::spawn_blocking(move || write(writer, &verified, taken)).await.unwrap().unwrap()
+        );
+        assert!(!spool.has(record.exchange_id));
+
+        let (writer, verified) = resume(&spool, &envelope).unwrap().unwrap();
+        assert_eq!(writer.next_chunk(), 1);
+        let taken = given(&chunks[1..]);
+        assert!(tokio::task::spawn_blocking(move || write(writer, &verified, taken)).await.unwrap().unwrap());
+        let (mut reader, mut chunk, mut whole) =
+            (spool.read(record.exchange_id).unwrap(), Vec::new(), Vec::new());
+        while reader.next(&mut chunk).unwrap() {
+            whole.extend_from_slice(&chunk);
+        }
+        assert!(whole == body);
+    }
 }

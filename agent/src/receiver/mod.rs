@@ -11,21 +11,16 @@ mod judge;
 mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use passerelle_pki::clock::SharedClock;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tonic::Status;
 
 use crate::identity::Identity;
 use crate::inbox::Inbox;
-use crate::link::{self, Backoff};
 use crate::records::StoreError;
 use crate::sender::Sender;
 
-/// Waiting times after a session has ended.
-const BACKOFF: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_secs(10) };
 /// Records that are opened at a time: it takes the processor, and as much memory again.
 const OPENED_AT_ONCE: usize = 4;
 /// Bodies that are downloaded at a time.
@@ -69,37 +64,23 @@ impl From<Status> for SessionError {
 impl Receiver {
     pub(crate) fn new(identity: Identity, inbox: Inbox, sender: Sender, clock: SharedClock) -> Self {
         let (opening, downloading) = (Semaphore::new(OPENED_AT_ONCE), Semaphore::new(DOWNLOADS_AT_ONCE));
-        Self { identity, inbox, sender, clock, opening: Arc::new(opening), downloading: Arc::new(downloading) }
+        Self {
+            identity,
+            inbox,
+            sender,
+            clock,
+            opening: Arc::new(opening),
+            downloading: Arc::new(downloading),
+        }
     }
 
     /// Collects, until stopped.
     pub(crate) async fn run(self) {
-        let (link, stop) = (self.sender.link.clone(), self.sender.stop.clone());
-        let mut delays = BACKOFF.delays();
-        loop {
-            let channel = tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.room() => tokio::select! {
-                    () = stop.cancelled() => return,
-                    channel = link.ready() => match channel { Some(channel) => channel, None => return },
-                },
-            };
-            let begun = Instant::now();
-            let ended = tokio::select! {
-                () = stop.cancelled() => return,
-                ended = self.collect(channel) => ended,
-            };
-            if begun.elapsed() > BACKOFF.max {
-                delays = BACKOFF.delays();
-            }
-            if let Err(error) = ended {
-                tracing::info!(error = %link::chain(&error), "collection ended; it is begun again");
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(delays.next().unwrap_or(BACKOFF.max)) => {}
-            }
-        }
+        let collect = |channel| async {
+            self.room().await;
+            self.collect(channel).await
+        };
+        self.sender.each_connection("collection", collect).await;
     }
 
     /// Waits until the inbox has room.

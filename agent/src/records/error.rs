@@ -31,10 +31,14 @@ pub enum StoreError {
         source: io::Error,
     },
     /// What was stored is not what was written.
-    #[error("données locales endommagées ({0}) ; rétablissez la sauvegarde / local data damaged ({0}); restore the backup")]
+    #[error(
+        "données locales endommagées ({0}) ; rétablissez la sauvegarde / local data damaged ({0}); restore the backup"
+    )]
     Damaged(&'static str),
     /// Written by a later version.
-    #[error("données d'une version plus récente ; mettez l'agent à jour / data of a newer version; update the agent")]
+    #[error(
+        "données d'une version plus récente ; mettez l'agent à jour / data of a newer version; update the agent"
+    )]
     Newer,
     /// The agent stops.
     #[error("l'agent s'arrête / the agent is stopping")]
@@ -95,7 +99,9 @@ pub enum SendError {
     )]
     KeyReused(ExchangeId),
     /// A request under the same key is being taken over right now.
-    #[error("une demande de même clé est en cours ; réessayez / a request under the same key is under way; try again")]
+    #[error(
+        "une demande de même clé est en cours ; réessayez / a request under the same key is under way; try again"
+    )]
     UnderWay,
     /// The outbox is full.
     #[error("la boîte d'envoi est pleine ; réessayez plus tard / the outbox is full; try again later")]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use passerelle_pki::clock::Timestamp;
 use passerelle_pki::key::PublicKey;
 use passerelle_proto::envelope::{
-    self, EncapsulationCache, HeaderDraft, KemKey, KemKeys, RecipientPublicKey, Sealing, VerifiedEnvelope, seal_small,
+    self, EncapsulationCache, HeaderDraft, KemKey, KemKeys, RecipientPublicKey, Sealing, VerifiedEnvelope,
+    seal_small,
 };
 use passerelle_proto::wire;
 use ring::rand::SystemRandom;

@@ -54,13 +54,19 @@ impl Planner {
     }
 
     /// The version to rely on. None only where nothing is checked.
-    fn agreement(&self, request: &SendRequest, now: Timestamp) -> Result<Option<VerifiedAgreement>, SendError> {
+    fn agreement(
+        &self,
+        request: &SendRequest,
+        now: Timestamp,
+    ) -> Result<Option<VerifiedAgreement>, SendError> {
         let number = request.agreement.clone();
         let found = match request.version {
             None => self.agreements.current(&number, now),
-            Some(version) => {
-                self.agreements.by_ref(&wire::AgreementRef { number: number.clone(), version, digest: Bytes::new() })
-            }
+            Some(version) => self.agreements.by_ref(&wire::AgreementRef {
+                number: number.clone(),
+                version,
+                digest: Bytes::new(),
+            }),
         };
         if found.is_none() && self.check {
             let version = request.version.unwrap_or_default();
@@ -78,7 +84,8 @@ impl Planner {
     ) -> Result<HeaderDraft, SendError> {
         let terms = agreement.map(VerifiedAgreement::agreement);
         let services = terms.map(|terms| terms.services.clone()).unwrap_or_default();
-        let purposes = terms.map(|terms| terms.purposes.iter().map(|purpose| purpose.code.code().to_owned()).collect());
+        let purposes =
+            terms.map(|terms| terms.purposes.iter().map(|purpose| purpose.code.code().to_owned()).collect());
         let basis = terms.map(|terms| terms.legal_basis.code().to_owned());
         Ok(HeaderDraft {
             kind: ExchangeKind::Record,
@@ -95,7 +102,10 @@ impl Planner {
             created,
             expires: self.expires(request, created)?,
             in_reply_to: request.in_reply_to,
-            content_type: request.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+            content_type: request
+                .content_type
+                .clone()
+                .unwrap_or_else(|| "application/octet-stream".to_owned()),
             attributes: wire::SealedAttributes {
                 file_name: request.file_name.clone().unwrap_or_default(),
                 case_reference: request.case_reference.clone().unwrap_or_default(),
@@ -136,10 +146,16 @@ impl Planner {
 
 type Field = (&'static str, &'static str, &'static str);
 
-const SERVICE: Field =
-    ("service", "précisez-le : l'entente n'en a pas un seul", "name it: the agreement does not have just one");
-const PURPOSE: Field =
-    ("purpose", "précisez-la : l'entente n'en a pas une seule", "name it: the agreement does not have just one");
+const SERVICE: Field = (
+    "service",
+    "précisez-le : l'entente n'en a pas un seul",
+    "name it: the agreement does not have just one",
+);
+const PURPOSE: Field = (
+    "purpose",
+    "précisez-la : l'entente n'en a pas une seule",
+    "name it: the agreement does not have just one",
+);
 const LEGAL_BASIS: Field = ("legal_basis", "précisez-le", "name it");
 
 /// What was given, or the only one there is.
@@ -172,7 +188,9 @@ fn categories(
     }
     let known: Vec<String> = agreement
         .into_iter()
-        .flat_map(|agreement| agreement.agreement().data_categories.iter().map(|category| category.code.clone()))
+        .flat_map(|agreement| {
+            agreement.agreement().data_categories.iter().map(|category| category.code.clone())
+        })
         .collect();
     let field = (
         "data_categories",

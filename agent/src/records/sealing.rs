@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use passerelle_pki::key::Signer;
 use passerelle_proto::envelope::{
-    CHUNK_SIZE, EncapsulationCache, HeaderDraft, INLINE_BODY_LIMIT, RecipientPublicKey, SealError, Sealer, Sealing,
-    TAG_SIZE,
+    CHUNK_SIZE, EncapsulationCache, HeaderDraft, INLINE_BODY_LIMIT, RecipientPublicKey, SealError, Sealer,
+    Sealing, TAG_SIZE,
 };
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire;

@@ -11,7 +11,10 @@ pub(crate) fn rfc3339<S: Serializer>(moment: &Timestamp, serializer: S) -> Resul
 
 /// For `#[serde(serialize_with)]`, with `skip_serializing_if`.
 #[expect(clippy::ref_option, reason = "serde gives references")]
-pub(crate) fn rfc3339_option<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn rfc3339_option<S: Serializer>(
+    moment: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match moment {
         Some(moment) => serializer.collect_str(moment),
         None => serializer.serialize_none(),

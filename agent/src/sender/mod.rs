@@ -79,22 +79,26 @@ impl Sender {
         self.each_connection("follow-up", |channel| self.follow_all(channel)).await;
     }
 
-    /// Runs `work` on every connection, again after a pause when it ends.
-    async fn each_connection<F, W>(&self, name: &'static str, work: W)
+    /// Runs `work` on every connection, until stopped; again after a pause when it ends, and on the next connection when
+    /// there is one.
+    pub(crate) async fn each_connection<F, W, E>(&self, name: &'static str, work: W)
     where
         W: Fn(Channel) -> F,
-        F: Future<Output = Result<(), StreamError>>,
+        F: Future<Output = Result<(), E>>,
+        E: std::error::Error + 'static,
     {
-        let mut delays = BACKOFF.delays();
+        let (mut delays, mut channels) = (BACKOFF.delays(), self.link.channels());
         loop {
             let channel = tokio::select! {
                 () = self.stop.cancelled() => return,
-                channel = self.link.ready() => match channel { Some(channel) => channel, None => return },
+                found = channels.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
             };
+            let Some(channel) = channel else { return };
             let begun = Instant::now();
             let ended = tokio::select! {
                 () = self.stop.cancelled() => return,
                 ended = work(channel) => ended,
+                _ = channels.changed() => Ok(()),
             };
             if begun.elapsed() > BACKOFF.max {
                 delays = BACKOFF.delays();
@@ -160,7 +164,10 @@ impl Sender {
         Ok(())
     }
 
-    async fn verify_acknowledgement(&self, signed: &wire::Statement) -> Result<VerifiedAcknowledgement, Doubt> {
+    async fn verify_acknowledgement(
+        &self,
+        signed: &wire::Statement,
+    ) -> Result<VerifiedAcknowledgement, Doubt> {
         let asked = Instant::now();
         match trust::acknowledgement(self.trust.as_ref(), signed) {
             Err(doubt) if doubt.may_be_ours() && self.refresher.refresh(asked).await => {

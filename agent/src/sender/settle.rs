@@ -36,7 +36,13 @@ enum Next {
 
 impl Sender {
     /// Makes an answer durable, or has the record sent again.
-    pub(super) async fn settle(&self, channel: Channel, id: ExchangeId, header_digest: [u8; 32], answer: Answer) {
+    pub(super) async fn settle(
+        &self,
+        channel: Channel,
+        id: ExchangeId,
+        header_digest: [u8; 32],
+        answer: Answer,
+    ) {
         let next = match answer {
             Answer::Receipt(receipt) => self.receipt(id, header_digest, &receipt).await,
             Answer::Denial(denial) => self.denial(channel, id, header_digest, denial).await,
@@ -44,7 +50,10 @@ impl Sender {
         match next {
             Ok(Next::Settled) => {}
             Ok(Next::Later) => self.put_off(id),
-            Ok(Next::Upload) => self.outbox.uploaded(id, false),
+            Ok(Next::Upload) => {
+                self.outbox.uploaded(id, false);
+                self.put_off(id);
+            }
             Err(error) => {
                 tracing::error!(%id, error = %link::chain(&error), "an answer could not be kept");
                 self.put_off(id);

@@ -49,7 +49,11 @@ impl Sender {
     }
 
     /// Sends what waits, as far as there is room.
-    async fn fill(&self, flight: &mut Flight, frames: &mpsc::Sender<wire::SubmitFrame>) -> Result<(), StreamError> {
+    async fn fill(
+        &self,
+        flight: &mut Flight,
+        frames: &mpsc::Sender<wire::SubmitFrame>,
+    ) -> Result<(), StreamError> {
         while flight.has_room() {
             let Some(id) = self.outbox.take(Lane::Submit) else { return Ok(()) };
             // Held before it is read: if this is dropped meanwhile, it is given back.

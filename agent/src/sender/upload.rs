@@ -46,7 +46,10 @@ impl Sender {
             flight.let_go(id);
             match answer {
                 Some(answer) => self.settle(channel.clone(), id, load.header_digest, answer).await,
-                None => self.outbox.uploaded(id, true),
+                None => {
+                    self.outbox.uploaded(id, true);
+                    self.outbox.give_back([id]);
+                }
             }
         }
     }

@@ -33,8 +33,13 @@ impl SpoolWriter {
 
     pub(super) fn resume(spool: Spool, id: ExchangeId, chunks: &VerifiedChunks) -> io::Result<Self> {
         let path = spool.beside(id, PART);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE).open(path)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .open(path)?;
         let (mut next, mut chunk) = (0, Vec::with_capacity(SEALED_CHUNK_SIZE));
         let mut right = 0;
         while next < chunks.count() {
