@@ -252,3 +252,21 @@ async fn an_agent_does_not_start_in_the_folder_of_another() {
     let started = Agent::start(settings, house.shared_clock()).await;
     assert!(matches!(started, Err(crate::records::StartError::OtherAgent { .. })), "{started:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_taken_over_while_the_gateway_is_away() {
+    let scene = Scene::new().await;
+    let first = scene.send(b"un", request()).await.unwrap().exchange_id;
+    scene.state(first, RecordState::Accepted).await;
+    let Scene { house, gateway, ramq, saaq: _saaq } = scene;
+    ramq.shutdown().await;
+    let away =
+        Settings { agents: "https://127.0.0.1:9".parse().unwrap(), ..settings(&house, &gateway, "ramq") };
+    let ramq = Agent::start(away, house.shared_clock()).await.unwrap();
+    let id = ramq.agent.send(request(), &b"deux"[..]).await.unwrap().exchange_id;
+    assert_eq!(ramq.agent.record(&id).unwrap().state, RecordState::Queued);
+    assert!(!ramq.agent.status().connected);
+    ramq.shutdown().await;
+    let ramq = Agent::start(settings(&house, &gateway, "ramq"), house.shared_clock()).await.unwrap();
+    until(&ramq.agent, |agent| agent.record(&id).unwrap().receipt.is_some()).await;
+}

@@ -16,6 +16,8 @@ pub(crate) mod blocking;
 pub(crate) mod digest;
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod kill;
 pub(crate) mod log;
 pub(crate) mod plan;
 pub(crate) mod sealing;
