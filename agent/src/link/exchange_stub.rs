@@ -42,7 +42,7 @@ pub(crate) struct ExchangeStub {
     /// The key that signs receipts.
     pub(crate) key: Arc<Mutex<Option<Arc<dyn Signer>>>>,
     mail: watch::Sender<u64>,
-    /// Acknowledgements that were taken.
+    /// Counts acknowledgements of recipients.
     pub(crate) acknowledged: watch::Sender<usize>,
 }
 
@@ -124,9 +124,9 @@ impl ExchangeStub {
             let held = mailbox.held.get_mut(&exchange.exchange_id).unwrap();
             if held.header.recipients.contains(&named.agency) {
                 held.acknowledgement = Some(signed.clone());
+                self.acknowledged.send_modify(|count| *count += 1);
             }
         }
-        self.acknowledged.send_modify(|count| *count += 1);
     }
 }
 
