@@ -1,1 +1,23 @@
-//! `passerelle-agent`: not built yet. `docs/ARCHITECTURE.md` says what it will own.
+//! The agent: it stands in an agency, seals and signs what is sent, verifies and opens what is received.
+//!
+//! - [`agent`]: the facade; [`records`]: records as the agency's systems see them;
+//! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
+//! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
+//! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
+//! - [`pseudonyms`]: what the gateway sees of a person.
+
+pub mod agent;
+pub mod agreements;
+pub mod directory;
+pub mod enrol;
+pub mod identity;
+pub mod link;
+pub mod pseudonyms;
+pub mod records;
+pub mod renewal;
+
+mod inbox;
+mod outbox;
+mod receiver;
+mod sender;
+mod spool;

@@ -74,6 +74,17 @@ impl RevocationList {
         !matches!(self.parsed.find_serial(serial), Ok(None))
     }
 
+    /// Since when a serial number (big-endian, without padding) is revoked; `None` when it is not on the list.
+    #[must_use]
+    pub fn revoked_since(&self, serial: &[u8]) -> Option<Timestamp> {
+        match self.parsed.find_serial(serial) {
+            Ok(None) => None,
+            Ok(Some(entry)) => Some(Timestamp::from_seconds(entry.revocation_date.as_secs())),
+            // An entry that cannot be read counts as a hit, since ever.
+            Err(_) => Some(Timestamp::from_millis(0)),
+        }
+    }
+
     /// The CRL number (RFC 5280 section 5.2.3): grows with every list.
     #[must_use]
     pub fn number(&self) -> u64 {

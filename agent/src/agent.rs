@@ -1,0 +1,185 @@
+//! The facade: an agent that runs, as local interface and tests use it.
+//!
+//! `<data>/identity`, `directory.json`, `agreements.json`: see their modules; `outbox` and `inbox`: a journal and a folder
+//! of bodies each.
+
+mod running;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use passerelle_pki::certificate::TrustAnchor;
+use passerelle_pki::clock::SharedClock;
+use passerelle_pki::name::AgentId;
+use passerelle_proto::agreement::AgreementVersion;
+use passerelle_proto::exchange_id::ExchangeId;
+use passerelle_proto::wire;
+use tokio::sync::{Semaphore, watch};
+use tonic::Status;
+
+use crate::agreements::{Agreements, AgreementsError};
+use crate::directory::Directory;
+use crate::identity::Identity;
+use crate::inbox::Inbox;
+use crate::link::{GatewayAddress, Link};
+use crate::outbox::Outbox;
+use crate::records::plan::Planner;
+use crate::records::trust::Refresher;
+use crate::records::{
+    AgentStatus, AgreementSummary, InboxError, InboxFilter, InboxView, Limits, RecordFilter, RecordView,
+};
+
+pub use crate::inbox::InboxBody;
+pub use running::Running;
+
+/// What an agent needs to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it keeps everything.
+    pub data_dir: PathBuf,
+    /// The root that it trusts.
+    pub anchor: TrustAnchor,
+    /// The gateway's listener for agents.
+    pub agents: GatewayAddress,
+    /// Who the data folder must be of.
+    pub expected: Option<AgentId>,
+    /// Refuse by the agreement before anything is sealed. Off only in trials, so that the gateway refuses.
+    pub check_before_sending: bool,
+    /// The key of the pseudonyms, when several agents of the agency share one; otherwise derived from the agent's own.
+    pub pseudonym_key: Option<[u8; 32]>,
+    /// How much it keeps.
+    pub limits: Limits,
+}
+
+/// An agent. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Agent(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    identity: Identity,
+    directory: Directory,
+    agreements: Agreements,
+    link: Link,
+    outbox: Outbox,
+    inbox: Inbox,
+    planner: Planner,
+    refresher: Arc<Refresher>,
+    /// Bodies that are being sealed at a time.
+    sealing: Arc<Semaphore>,
+    changed: watch::Sender<u64>,
+    clock: SharedClock,
+}
+
+impl Agent {
+    /// Who this is.
+    #[must_use]
+    pub fn id(&self) -> AgentId {
+        self.0.identity.agent().clone()
+    }
+
+    /// A sent record.
+    #[must_use]
+    pub fn record(&self, id: &ExchangeId) -> Option<RecordView> {
+        self.0.outbox.record(id)
+    }
+
+    /// Sent records, newest first.
+    #[must_use]
+    pub fn records(&self, filter: &RecordFilter) -> Vec<RecordView> {
+        self.0.outbox.records(filter)
+    }
+
+    /// Told whenever a sent record or the inbox has changed.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Received records, oldest first. One that does not open any more is left out and reported.
+    ///
+    /// # Errors
+    /// [`InboxError::Store`].
+    pub async fn inbox(&self, filter: &InboxFilter) -> Result<Vec<InboxView>, InboxError> {
+        self.0.inbox.list(filter, self.0.identity.kem_keys()).await
+    }
+
+    /// A received record.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox_entry(&self, id: &ExchangeId) -> Result<InboxView, InboxError> {
+        self.0.inbox.view(*id, self.0.identity.kem_keys()).await
+    }
+
+    /// The content of a received record, verified chunk by chunk.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox_open(&self, id: &ExchangeId) -> Result<InboxBody, InboxError> {
+        self.0.inbox.open_body(*id, self.0.identity.kem_keys()).await
+    }
+
+    /// Removes a received record that the agency's system has. Doing so again does nothing.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox_confirm(&self, id: &ExchangeId) -> Result<(), InboxError> {
+        self.0.inbox.confirm(*id).await
+    }
+
+    /// Every agreement version known.
+    #[must_use]
+    pub fn agreements(&self) -> Vec<AgreementSummary> {
+        self.0.agreements.list().iter().map(AgreementSummary::of).collect()
+    }
+
+    /// One agreement version, with its document.
+    #[must_use]
+    pub fn agreement(&self, number: &str, version: u32) -> Option<AgreementVersion> {
+        self.0.agreements.version(number, version)
+    }
+
+    /// Signs an agreement version for the agency. `shown` is the digest of the document that was read before deciding.
+    ///
+    /// # Errors
+    /// [`AgreementsError`]; also when there is no connection to the gateway.
+    pub async fn sign_agreement(
+        &self,
+        number: &str,
+        version: u32,
+        shown: Option<[u8; 32]>,
+    ) -> Result<wire::AgreementStanding, AgreementsError> {
+        let away = || Status::unavailable("pas de connexion à la passerelle / no connection to the gateway");
+        let channel = self.0.link.channel().ok_or_else(|| AgreementsError::Refused(Box::new(away())))?;
+        self.0.agreements.sign(channel, &self.0.identity, (number, version), shown).await
+    }
+
+    /// How it is doing. Blocking for a moment.
+    #[must_use]
+    pub fn status(&self) -> AgentStatus {
+        let (summary, outbox, inbox) =
+            (self.0.identity.summary(), self.0.outbox.counts(), self.0.inbox.counts());
+        AgentStatus {
+            agent: summary.agent,
+            trust_domain: summary.trust_domain.to_string(),
+            connected: *self.0.link.connected().borrow(),
+            last_failure: self.0.link.last_failure(),
+            queued: outbox.queued,
+            on_the_way: outbox.on_the_way,
+            inbox: inbox.records,
+            queued_bytes: outbox.queued_bytes,
+            inbox_bytes: inbox.bytes,
+            agreements: self.0.agreements.list().len(),
+            directory_at: self.0.directory.fetched(),
+            agreements_at: self.0.agreements.fetched(),
+            tls_until: summary.tls_until,
+            signing_until: summary.signing_until,
+            bundle_until: summary.bundle_until,
+            log_vkey: summary.log_vkey,
+        }
+    }
+}

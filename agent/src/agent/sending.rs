@@ -1,0 +1,127 @@
+//! Taking a record over: the request is checked, the body sealed as it is read, and both are made durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use passerelle_proto::reason;
+use passerelle_proto::wire::Reason;
+use tokio::io::AsyncRead;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::io::SyncIoBridge;
+
+use super::Agent;
+use crate::outbox::{Claim, KeyHeld};
+use crate::pseudonyms::finished;
+use crate::records::blocking::blocking;
+use crate::records::sealing::{self, Plan};
+use crate::records::{Accepted, SendError, SendRequest, StoreError};
+
+/// What the agent knows is asked for again before a refusal that newer agreements or keys may lift, when it is older.
+const FRESH: Duration = Duration::from_secs(2);
+
+impl Agent {
+    /// Takes a record over: when this returns, it is sealed and durable in the outbox. It goes on to its end when the
+    /// caller stops waiting.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then.
+    pub async fn send(
+        &self,
+        request: SendRequest,
+        body: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Accepted, SendError> {
+        let this = self.clone();
+        let taken = tokio::spawn(async move { this.take_over(request, body).await });
+        taken.await.map_err(|_| SendError::Store(StoreError::Stopping))?
+    }
+
+    async fn take_over(
+        &self,
+        request: SendRequest,
+        body: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Accepted, SendError> {
+        let stopping = |_| SendError::Store(StoreError::Stopping);
+        let _place = Arc::clone(&self.0.sealing).acquire_owned().await.map_err(stopping)?;
+        let pseudonyms = &self.0.planner.pseudonyms;
+        let held = match request.idempotency_key.as_deref().map(|key| pseudonyms.idempotency_key(key)) {
+            None => None,
+            Some(key) => match self.0.outbox.claim(key) {
+                Claim::Fresh(held) => Some(held),
+                Claim::UnderWay => return Err(SendError::UnderWay),
+                Claim::Known(exchange_id, state, asked) => {
+                    let repeated = Accepted { exchange_id, state, repeated: true };
+                    return self.repeated(&request, body, (repeated, asked)).await;
+                }
+            },
+        };
+        self.0.outbox.room(0)?;
+        let plan = self.plan(&request).await?;
+        self.seal(&request, plan, (body, held)).await
+    }
+
+    /// The same request again gives the same record; another one under the same key is the caller's mistake.
+    async fn repeated(
+        &self,
+        request: &SendRequest,
+        body: impl AsyncRead + Send + Unpin + 'static,
+        (repeated, asked): (Accepted, Bytes),
+    ) -> Result<Accepted, SendError> {
+        let mut seen = self.0.planner.pseudonyms.request(&request.canonical());
+        let body = SyncIoBridge::new_with_handle(body, Handle::current());
+        let digest = blocking(move || sealing::look(body, &mut seen).map(|()| finished(seen))).await?;
+        match digest.map_err(SendError::Body)?[..] == asked {
+            true => Ok(repeated),
+            false => Err(SendError::KeyReused(repeated.exchange_id)),
+        }
+    }
+
+    /// The plan, with fresh agreements and keys before it is refused for want of them.
+    async fn plan(&self, request: &SendRequest) -> Result<Plan, SendError> {
+        let (asked, spool) = (Instant::now(), self.0.outbox.spool());
+        match self.0.planner.plan(request, spool) {
+            Err(SendError::Refused(denial)) if self.may_be_behind(denial.reason()) => {
+                self.0.refresher.refresh(asked).await;
+                self.0.planner.plan(request, spool)
+            }
+            plan => plan,
+        }
+    }
+
+    fn may_be_behind(&self, reason: Reason) -> bool {
+        match reason {
+            // Keys of an agency that was met a moment ago come after its agreement.
+            Reason::RecipientKeyUnknown => true,
+            Reason::AgreementNotFound | Reason::AgreementNotInForce => {
+                self.0.agreements.age().is_none_or(|age| age > FRESH)
+            }
+            _ => false,
+        }
+    }
+
+    async fn seal(
+        &self,
+        request: &SendRequest,
+        plan: Plan,
+        (body, held): (impl AsyncRead + Send + Unpin + 'static, Option<KeyHeld>),
+    ) -> Result<Accepted, SendError> {
+        let mut seen = self.0.planner.pseudonyms.request(&request.canonical());
+        let (length_max, record_bytes) = (plan.length_max, self.0.planner.limits.record_bytes);
+        let body = SyncIoBridge::new_with_handle(body, Handle::current());
+        let sealed = blocking(move || {
+            let sealed = sealing::seal(plan, body, &mut seen)?;
+            Ok::<_, SendError>((sealed, finished(seen)))
+        });
+        let (sealed, digest) = match sealed.await? {
+            // By the agreement, in the words of the gateway.
+            Err(SendError::TooLarge(limit)) if limit == length_max && limit < record_bytes => {
+                let detail = format!("max_record_bytes={limit}");
+                let denial = reason::denial(Reason::RecordTooLarge, detail, Bytes::new());
+                return Err(SendError::Refused(Box::new(denial)));
+            }
+            sealed => sealed?,
+        };
+        self.0.outbox.add(sealed, held.map(|held| (held, digest))).await
+    }
+}

@@ -1,0 +1,92 @@
+//! What the inbox's journal holds: a received record whole, a refused one's trace, or a confirmation.
+
+use bytes::Bytes;
+use passerelle_proto::wire;
+use prost::Message;
+
+/// The format written here. Later ones are refused, not guessed.
+pub(super) const FORMAT: u32 = 1;
+
+/// One entry.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Entry {
+    #[prost(uint32, tag = "1")]
+    pub(super) format: u32,
+    #[prost(message, optional, tag = "2")]
+    pub(super) known: Option<Known>,
+    /// Only while the record waits for its confirmation.
+    #[prost(message, optional, tag = "3")]
+    pub(super) envelope: Option<wire::Envelope>,
+    /// Sealed; empty when it lies in the spool.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) body: Bytes,
+    /// The id of a record that was taken by the agency's system.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(super) confirmed: Bytes,
+}
+
+/// What is remembered of an exchange, so that it enters once.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Known {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) exchange_id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) header_digest: Bytes,
+    /// Why it was refused; 0 when it was received.
+    #[prost(int32, tag = "3")]
+    pub(super) refused: i32,
+    #[prost(uint64, tag = "4")]
+    pub(super) expires_ms: u64,
+    /// Order of arrival.
+    #[prost(uint64, tag = "5")]
+    pub(super) sequence: u64,
+    /// It waits for its confirmation.
+    #[prost(bool, tag = "6")]
+    pub(super) waiting: bool,
+    #[prost(bool, tag = "7")]
+    pub(super) spooled: bool,
+    #[prost(uint64, tag = "8")]
+    pub(super) sealed_bytes: u64,
+    #[prost(uint64, tag = "9")]
+    pub(super) received_ms: u64,
+    #[prost(uint64, tag = "10")]
+    pub(super) leaf_index: u64,
+    /// The sender's signing key by which it was verified, raw: the directory may not have it any more when it is read.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub(super) signing_key: Bytes,
+    /// Ids of our agency's keys that it is sealed to.
+    #[prost(bytes = "bytes", repeated, tag = "12")]
+    pub(super) recipient_keys: Vec<Bytes>,
+    /// Bytes of the header, which the journal holds beside this.
+    #[prost(uint64, tag = "13")]
+    pub(super) header_bytes: u64,
+}
+
+impl Entry {
+    pub(super) fn of_known(known: Known, envelope: Option<wire::Envelope>, body: Bytes) -> Self {
+        Self { format: FORMAT, known: Some(known), envelope, body, confirmed: Bytes::new() }
+    }
+
+    pub(super) fn of_confirmation(confirmed: Bytes) -> Self {
+        Self { format: FORMAT, confirmed, ..Self::default() }
+    }
+}
+
+impl Known {
+    /// Bytes that the journal must hold for it.
+    pub(super) fn live_bytes(&self) -> u64 {
+        let sealed = match self.waiting {
+            true if self.spooled => self.header_bytes,
+            true => self.header_bytes + self.sealed_bytes,
+            false => 0,
+        };
+        self.encoded_len() as u64 + sealed
+    }
+
+    /// After the confirmation only what keeps it from entering again.
+    pub(super) fn confirm(&mut self) {
+        self.waiting = false;
+        self.signing_key = Bytes::new();
+        self.recipient_keys.clear();
+    }
+}

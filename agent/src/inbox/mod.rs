@@ -1,0 +1,254 @@
+//! The inbox: records that were received, each once, until the agency's system confirms that it has them.
+//!
+//! Bodies are kept as they were sealed and opened when they are read: nothing plain is on the disk. A record is durable
+//! here before it is acknowledged; its id is remembered, received or refused, until it can not come again, so that what
+//! is delivered twice enters once, whenever the machine stops.
+
+mod entry;
+mod reading;
+mod table;
+mod tidy;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use passerelle_pki::clock::SharedClock;
+use passerelle_pki::key::PublicKey;
+use passerelle_pki::name::AgencyCode;
+use passerelle_proto::acknowledgement::Acknowledged;
+use passerelle_proto::envelope::limits::LIFETIME_LIMIT_MS;
+use passerelle_proto::envelope::{DecapsulationCache, VerifiedEnvelope};
+use passerelle_proto::exchange_id::ExchangeId;
+use passerelle_proto::wire::Reason;
+use prost::Message;
+use tokio::sync::watch;
+
+use crate::records::blocking::blocking;
+use crate::records::log::RecordLog;
+use crate::records::{InboxError, Limits, StoreError};
+use crate::spool::Spool;
+
+use entry::{Entry, FORMAT, Known};
+pub use reading::InboxBody;
+use table::Table;
+pub(crate) use table::is_forgettable;
+
+/// The inbox. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    log: RecordLog,
+    spool: Spool,
+    limits: Limits,
+    clock: SharedClock,
+    table: Mutex<Table>,
+    decapsulations: DecapsulationCache,
+    changed: watch::Sender<u64>,
+}
+
+/// A record that was verified and opened.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) envelope: VerifiedEnvelope,
+    /// The key by which it was verified.
+    pub(crate) key: PublicKey,
+    /// `None`: durable in the spool.
+    pub(crate) body: Option<Bytes>,
+    pub(crate) leaf_index: u64,
+}
+
+/// Counts for the status.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) records: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Inbox {
+    /// Opens the inbox in a folder, or begins it. Blocking.
+    pub(crate) fn open(
+        folder: &Path,
+        limits: Limits,
+        clock: SharedClock,
+        changed: watch::Sender<u64>,
+    ) -> Result<Self, StoreError> {
+        let bodies = folder.join("bodies");
+        let spool = Spool::open(&bodies).map_err(StoreError::file(&bodies))?;
+        let log = RecordLog::open(&folder.join("journal"))?;
+        let mut table = Table::default();
+        for entry in log.read()? {
+            let entry = entry?;
+            fold(&mut table, entry.payload, entry.position)?;
+        }
+        let now = clock.now();
+        table.forget(now);
+        // A body that was being downloaded is gone on with, while its record may still come.
+        let may_come = |id: ExchangeId| now.since(id.drawn_at()) < Duration::from_millis(LIFETIME_LIMIT_MS);
+        let needed = |id| table.slots.get(&id).map_or_else(|| may_come(id), |slot| slot.known.waiting);
+        spool.sweep(needed).map_err(StoreError::file(&bodies))?;
+        let table = Mutex::new(table);
+        let decapsulations = DecapsulationCache::default();
+        Ok(Self(Arc::new(Inner { log, spool, limits, clock, table, decapsulations, changed })))
+    }
+
+    /// Where large bodies go.
+    pub(crate) fn spool(&self) -> &Spool {
+        &self.0.spool
+    }
+
+    /// Contexts of senders that were opened before.
+    pub(crate) fn decapsulations(&self) -> &DecapsulationCache {
+        &self.0.decapsulations
+    }
+
+    /// Told whenever something has changed that a user sees.
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Whether one more record may enter.
+    pub(crate) fn has_room(&self) -> bool {
+        let (table, limits) = (self.table(), &self.0.limits);
+        table.waiting.len() < limits.inbox_records && table.waiting_bytes < limits.inbox_bytes
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let table = self.table();
+        Counts { records: table.waiting.len(), bytes: table.waiting_bytes }
+    }
+
+    /// What is to be acknowledged for an exchange that has come before; `None` when it has not. Other bytes under an id
+    /// that is known are refused.
+    pub(crate) fn known(&self, id: ExchangeId, header_digest: [u8; 32]) -> Option<Acknowledged> {
+        let table = self.table();
+        let known = &table.slots.get(&id)?.known;
+        let refused = match Reason::try_from(known.refused) {
+            _ if known.header_digest != header_digest[..] => Some(Reason::ExchangeIdReused),
+            Ok(Reason::Unspecified) | Err(_) => None,
+            Ok(reason) => Some(reason),
+        };
+        Some(Acknowledged { exchange_id: id, header_digest, refused })
+    }
+
+    /// Takes a record in: it is durable when this returns, and may be acknowledged then. One that is in stays as it is.
+    pub(crate) async fn receive(&self, arrived: Arrived, agency: &AgencyCode) -> Result<(), StoreError> {
+        let Arrived { envelope, key, body, leaf_index } = arrived;
+        let ours = envelope.header().recipient_keys.iter().filter(|key| key.agency == agency.as_str());
+        let known = Known {
+            exchange_id: envelope.exchange_id().to_wire(),
+            header_digest: envelope.header_digest().to_vec().into(),
+            refused: Reason::Unspecified.into(),
+            expires_ms: envelope.expires().as_millis(),
+            sequence: 0,
+            waiting: true,
+            spooled: body.is_none(),
+            sealed_bytes: envelope.sealed_length(),
+            received_ms: self.0.clock.now().as_millis(),
+            leaf_index,
+            signing_key: key.raw().to_vec().into(),
+            recipient_keys: ours.map(|key| key.key_id.clone()).collect(),
+            header_bytes: envelope.header_bytes().len() as u64,
+        };
+        let (id, envelope) = (envelope.exchange_id(), envelope.envelope().clone());
+        self.enter(id, known, Some(envelope), body.unwrap_or_default()).await
+    }
+
+    /// Remembers that an exchange was refused, so that it is refused for the same reason if it comes again.
+    pub(crate) async fn refuse(&self, refused: Acknowledged, expires_ms: u64) -> Result<(), StoreError> {
+        let now = self.0.clock.now().as_millis();
+        let known = Known {
+            exchange_id: refused.exchange_id.to_wire(),
+            header_digest: refused.header_digest.to_vec().into(),
+            refused: refused.refused.unwrap_or(Reason::Unspecified).into(),
+            // Nobody may have verified what the header says.
+            expires_ms: expires_ms.min(now.saturating_add(LIFETIME_LIMIT_MS)),
+            received_ms: now,
+            ..Known::default()
+        };
+        self.enter(refused.exchange_id, known, None, Bytes::new()).await?;
+        self.remove_body(refused.exchange_id).await
+    }
+
+    async fn enter(
+        &self,
+        id: ExchangeId,
+        mut known: Known,
+        envelope: Option<passerelle_proto::wire::Envelope>,
+        body: Bytes,
+    ) -> Result<(), StoreError> {
+        {
+            let mut table = self.table();
+            if table.slots.contains_key(&id) {
+                return Ok(());
+            }
+            table.sequence += 1;
+            known.sequence = table.sequence;
+        }
+        let (entry, this) = (Entry::of_known(known.clone(), envelope, body).encode_to_vec(), self.clone());
+        self.0.log.append(entry, move |home| this.table().put(id, known, home)).await?;
+        self.tell();
+        Ok(())
+    }
+
+    /// The agency's system has the record: it goes. Confirming again does nothing.
+    pub(crate) async fn confirm(&self, id: ExchangeId) -> Result<(), InboxError> {
+        match self.table().slots.get(&id) {
+            Some(slot) if slot.known.waiting => {}
+            Some(slot) if slot.known.refused == i32::from(Reason::Unspecified) => return Ok(()),
+            _ => return Err(InboxError::NotFound(id)),
+        }
+        let (entry, this) = (Entry::of_confirmation(id.to_wire()).encode_to_vec(), self.clone());
+        let spooled = self.0.log.append(entry, move |_| this.table().confirm(id)).await?;
+        self.tell();
+        if spooled {
+            self.remove_body(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Ids of the KEM keys that records which wait are sealed to.
+    pub(crate) fn keys_needed(&self) -> HashSet<Bytes> {
+        let table = self.table();
+        let waiting = table.waiting.values().filter_map(|id| table.slots.get(id));
+        waiting.flat_map(|slot| slot.known.recipient_keys.iter().cloned()).collect()
+    }
+
+    async fn remove_body(&self, id: ExchangeId) -> Result<(), StoreError> {
+        let spool = self.0.spool.clone();
+        blocking(move || spool.remove(id).map_err(StoreError::file(spool.folder()))).await?
+    }
+
+    fn tell(&self) {
+        self.0.changed.send_modify(|generation| *generation += 1);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(payload: Bytes) -> Result<Entry, StoreError> {
+    let entry = Entry::decode(payload).map_err(|_| StoreError::Damaged("an entry of the inbox"))?;
+    if entry.format > FORMAT { Err(StoreError::Newer) } else { Ok(entry) }
+}
+
+fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Position) -> Result<(), StoreError> {
+    let entry = read(payload)?;
+    let id =
+        |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the inbox"));
+    if let Some(known) = entry.known {
+        table.put(id(&known.exchange_id)?, known.clone(), position);
+    }
+    if !entry.confirmed.is_empty() {
+        table.confirm(id(&entry.confirmed)?);
+    }
+    Ok(())
+}

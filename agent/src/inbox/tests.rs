@@ -1,0 +1,186 @@
+use futures_util::StreamExt;
+use passerelle_proto::envelope::INLINE_BODY_LIMIT;
+
+use super::*;
+use crate::identity::house::{DAY, House, Member};
+use crate::records::InboxFilter;
+use crate::records::fixtures::{kem_keys, sealed, tear, verified};
+
+struct Scene {
+    house: House,
+    ramq: Member,
+    saaq: Member,
+    limits: Limits,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let house = House::new();
+        let (ramq, saaq) = (house.member("ramq/agent-1"), house.member("saaq/agent-1"));
+        Self { house, ramq, saaq, limits: Limits::default() }
+    }
+
+    fn open(&self) -> Inbox {
+        let folder = self.house.data_dir("inbox");
+        Inbox::open(&folder, self.limits.clone(), self.house.shared_clock(), watch::Sender::new(0)).unwrap()
+    }
+
+    fn arrived(&self, text: &[u8]) -> (ExchangeId, Arrived) {
+        let record = sealed(&self.ramq, &self.saaq, text, self.house.now());
+        let (key, envelope) = verified(&self.ramq, &record);
+        (record.exchange_id, Arrived { envelope, key, body: record.body, leaf_index: 3 })
+    }
+
+    async fn receive(&self, inbox: &Inbox, text: &[u8]) -> ExchangeId {
+        let (id, arrived) = self.arrived(text);
+        inbox.receive(arrived, &self.saaq.id.agency).await.unwrap();
+        id
+    }
+
+    async fn listed(&self, inbox: &Inbox) -> Vec<ExchangeId> {
+        let views = inbox.list(&InboxFilter::default(), kem_keys(&self.saaq)).await.unwrap();
+        views.into_iter().map(|view| view.exchange_id).collect()
+    }
+
+    async fn text(&self, inbox: &Inbox, id: ExchangeId) -> Vec<u8> {
+        let body = inbox.open_body(id, kem_keys(&self.saaq)).await.unwrap();
+        let chunks: Vec<_> = body.map(Result::unwrap).collect().await;
+        chunks.concat()
+    }
+}
+
+#[tokio::test]
+async fn what_was_received_is_read_after_a_stop_and_nothing_of_it_is_plain_on_the_disk() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let id = scene.receive(&inbox, b"12, rue des Erables").await;
+    drop(inbox);
+    let inbox = scene.open();
+    assert_eq!(scene.text(&inbox, id).await, b"12, rue des Erables");
+    let view = inbox.view(id, kem_keys(&scene.saaq)).await.unwrap();
+    assert_eq!(
+        (view.file_name.as_deref(), &view.subjects[..]),
+        (Some("avis.txt"), &["TREM 1234".to_owned()][..])
+    );
+    for file in std::fs::read_dir(scene.house.data_dir("inbox").join("journal")).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for secret in [&b"rue des Erables"[..], b"TREM 1234", b"avis.txt"] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_enters_once_however_often_it_comes() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (id, arrived) = scene.arrived(b"un");
+    let digest = arrived.envelope.header_digest();
+    let again = || Arrived {
+        envelope: arrived.envelope.clone(),
+        key: arrived.key.clone(),
+        body: arrived.body.clone(),
+        leaf_index: 3,
+    };
+    assert_eq!(inbox.known(id, digest), None);
+    inbox.receive(again(), &scene.saaq.id.agency).await.unwrap();
+    inbox.receive(again(), &scene.saaq.id.agency).await.unwrap();
+    assert_eq!(scene.listed(&inbox).await, [id]);
+    inbox.confirm(id).await.unwrap();
+    inbox.confirm(id).await.unwrap();
+    inbox.receive(again(), &scene.saaq.id.agency).await.unwrap();
+    drop(inbox);
+
+    let inbox = scene.open();
+    assert_eq!(scene.listed(&inbox).await, []);
+    assert_eq!(inbox.known(id, digest).map(|known| known.refused), Some(None));
+    assert_eq!(inbox.known(id, [0; 32]).map(|known| known.refused), Some(Some(Reason::ExchangeIdReused)));
+    assert!(matches!(inbox.view(id, kem_keys(&scene.saaq)).await, Err(InboxError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_torn_tail_forgets_only_what_was_never_acknowledged() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (first, second) = (scene.receive(&inbox, b"un").await, scene.receive(&inbox, b"deux").await);
+    let torn = inbox.table().slots[&second].home.offset + 40;
+    drop(inbox);
+    tear(&scene.house.data_dir("inbox"), torn);
+    let inbox = scene.open();
+    assert_eq!(scene.listed(&inbox).await, [first]);
+    let third = scene.receive(&inbox, b"trois").await;
+    assert_eq!(scene.listed(&inbox).await, [first, third]);
+}
+
+#[tokio::test]
+async fn what_was_refused_is_refused_again_for_the_same_reason() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (id, arrived) = scene.arrived(b"un");
+    let header_digest = arrived.envelope.header_digest();
+    let refused = Acknowledged { exchange_id: id, header_digest, refused: Some(Reason::PurposeNotCovered) };
+    inbox.refuse(refused, u64::MAX).await.unwrap();
+    drop(inbox);
+    let inbox = scene.open();
+    assert_eq!(inbox.known(id, header_digest), Some(refused));
+    assert!(matches!(inbox.confirm(id).await, Err(InboxError::NotFound(_))));
+    // Whatever its header said, it is forgotten in the end.
+    scene.house.clock.advance(33 * DAY);
+    inbox.tidy().await.unwrap();
+    assert_eq!(inbox.known(id, header_digest), None);
+}
+
+#[tokio::test]
+async fn an_id_is_remembered_until_it_would_be_refused_as_expired() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (id, arrived) = scene.arrived(b"un");
+    let (digest, expires) = (arrived.envelope.header_digest(), arrived.envelope.expires().as_millis());
+    inbox.receive(arrived, &scene.saaq.id.agency).await.unwrap();
+    inbox.confirm(id).await.unwrap();
+    for _ in 0..9 {
+        inbox.tidy().await.unwrap();
+        let now = scene.house.now();
+        assert_eq!(inbox.known(id, digest).is_none(), is_forgettable(expires, now), "{now}");
+        scene.house.clock.advance(DAY);
+    }
+    inbox.tidy().await.unwrap();
+    assert_eq!(inbox.known(id, digest), None);
+}
+
+#[tokio::test]
+async fn a_full_inbox_says_so_until_something_is_confirmed() {
+    let mut scene = Scene::new();
+    scene.limits.inbox_records = 1;
+    let inbox = scene.open();
+    assert!(inbox.has_room());
+    let id = scene.receive(&inbox, b"un").await;
+    assert!(!inbox.has_room());
+    assert_eq!(inbox.keys_needed().len(), 1);
+    inbox.confirm(id).await.unwrap();
+    assert!(inbox.has_room());
+    assert_eq!((inbox.counts(), inbox.keys_needed().len()), (Counts::default(), 0));
+}
+
+#[tokio::test]
+async fn dropping_the_oldest_segment_keeps_what_is_needed_of_it() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let waiting = scene.receive(&inbox, b"attend").await;
+    let bulk = vec![3; usize::try_from(INLINE_BODY_LIMIT).unwrap() - 1_000];
+    let mut confirmed = Vec::new();
+    for _ in 0..20 {
+        let id = scene.receive(&inbox, &bulk).await;
+        inbox.confirm(id).await.unwrap();
+        confirmed.push(id);
+    }
+    let before = inbox.0.log.closed().len();
+    assert!(before > 0);
+    inbox.drop_oldest().unwrap();
+    assert_eq!(inbox.0.log.closed().len(), before - 1);
+    drop(inbox);
+    let inbox = scene.open();
+    assert_eq!(scene.listed(&inbox).await, [waiting]);
+    assert_eq!(scene.text(&inbox, waiting).await, b"attend");
+    assert!(confirmed.iter().all(|id| inbox.table().slots.contains_key(id)));
+}

@@ -1,0 +1,146 @@
+//! The outbox in memory: every record, and which wait for what.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use passerelle_journal::Position;
+use passerelle_pki::clock::Timestamp;
+use passerelle_proto::exchange_id::ExchangeId;
+
+use super::entry::{Change, Record};
+use crate::records::Limits;
+
+/// What a record waits for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Its body, to be uploaded.
+    Upload,
+    /// To be submitted.
+    Submit,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) record: Record,
+    /// Where the journal has it whole.
+    pub(super) home: Position,
+    /// The sender has it.
+    pub(super) sent: bool,
+    /// The gateway has its body.
+    pub(super) uploaded: bool,
+    /// How often it was put off.
+    pub(super) attempts: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) slots: BTreeMap<ExchangeId, Slot>,
+    keys: HashMap<[u8; 32], ExchangeId>,
+    /// Keys of requests that are being taken over.
+    pub(super) claimed: HashSet<[u8; 32]>,
+    upload: BTreeSet<ExchangeId>,
+    submit: BTreeSet<ExchangeId>,
+    pub(super) queued: usize,
+    pub(super) queued_bytes: u64,
+}
+
+impl Table {
+    /// Puts a record in its place, or in the place of what was known of it.
+    pub(super) fn put(&mut self, id: ExchangeId, record: Record, home: Position) {
+        self.remove(id);
+        if let Ok(key) = <[u8; 32]>::try_from(&record.key[..]) {
+            self.keys.insert(key, id);
+        }
+        let waiting = record.is_waiting();
+        if waiting {
+            self.queued += 1;
+            self.queued_bytes += record.sealed_bytes;
+        }
+        self.slots.insert(id, Slot { record, home, sent: false, uploaded: false, attempts: 0 });
+        self.line_up(id);
+    }
+
+    pub(super) fn remove(&mut self, id: ExchangeId) -> Option<Slot> {
+        let slot = self.slots.remove(&id)?;
+        if let Ok(key) = <[u8; 32]>::try_from(&slot.record.key[..])
+            && self.keys.get(&key) == Some(&id)
+        {
+            self.keys.remove(&key);
+        }
+        if slot.record.is_waiting() {
+            self.leave_queue(id, slot.record.sealed_bytes);
+        }
+        Some(slot)
+    }
+
+    fn leave_queue(&mut self, id: ExchangeId, sealed_bytes: u64) {
+        self.queued -= 1;
+        self.queued_bytes -= sealed_bytes;
+        self.upload.remove(&id);
+        self.submit.remove(&id);
+    }
+
+    /// Whom a key belongs to.
+    pub(super) fn by_key(&self, key: &[u8; 32]) -> Option<(ExchangeId, &Slot)> {
+        let id = self.keys.get(key)?;
+        self.slots.get(id).map(|slot| (*id, slot))
+    }
+
+    /// Lets a waiting record be taken, by the lane that it needs.
+    pub(super) fn line_up(&mut self, id: ExchangeId) {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.record.is_waiting()) else { return };
+        slot.sent = false;
+        match slot.record.spooled && !slot.uploaded {
+            true => self.upload.insert(id),
+            false => self.submit.insert(id),
+        };
+    }
+
+    /// The oldest that waits in a lane; it is with its taker until it is lined up again.
+    pub(super) fn take(&mut self, lane: Lane) -> Option<ExchangeId> {
+        let id = match lane {
+            Lane::Upload => self.upload.pop_first(),
+            Lane::Submit => self.submit.pop_first(),
+        }?;
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.sent = true;
+        }
+        Some(id)
+    }
+
+    /// Takes a change over; true when a body in the spool is not needed any more.
+    pub(super) fn merge(&mut self, id: ExchangeId, change: &Change) -> bool {
+        let Some(slot) = self.slots.get_mut(&id) else { return false };
+        let waited = slot.record.is_waiting();
+        slot.record.merge(change);
+        if !waited || slot.record.is_waiting() {
+            return false;
+        }
+        let (bytes, spooled) = (slot.record.sealed_bytes, slot.record.spooled);
+        self.leave_queue(id, bytes);
+        spooled
+    }
+
+    /// Forgets finished records that are too old, or too many.
+    pub(super) fn forget(&mut self, limits: &Limits, now: Timestamp) -> usize {
+        let mut finished: Vec<(u64, ExchangeId)> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.record.finished_ms > 0)
+            .map(|(id, slot)| (slot.record.finished_ms, *id))
+            .collect();
+        finished.sort_unstable();
+        let many = finished.len().saturating_sub(limits.history_records);
+        let old = |ms: u64| now.since(Timestamp::from_millis(ms)) > limits.history;
+        let gone = finished.iter().enumerate().filter(|(place, (ms, _))| *place < many || old(*ms));
+        let gone: Vec<ExchangeId> = gone.map(|(_, (_, id))| *id).collect();
+        for id in &gone {
+            self.remove(*id);
+        }
+        gone.len()
+    }
+
+    /// Bytes that the journal must hold.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.slots.values().map(|slot| slot.record.live_bytes()).sum()
+    }
+}

@@ -1,0 +1,67 @@
+//! Giving up what is not needed any more: old history, and journal segments that hold little else.
+
+use passerelle_proto::exchange_id::ExchangeId;
+use prost::Message;
+
+use super::entry::Entry;
+use super::{Outbox, read};
+use crate::records::StoreError;
+use crate::records::blocking::blocking;
+
+impl Outbox {
+    /// Forgets old history and drops segments; what they still hold is appended again first.
+    pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
+        let forgotten = self.table().forget(&self.0.limits, self.0.clock.now());
+        if forgotten > 0 {
+            self.0.changed.send_modify(|generation| *generation += 1);
+        }
+        // What is carried may close segments of its own: no more than there are now.
+        for _ in 0..self.0.log.closed().len() {
+            let live = self.table().live_bytes();
+            if self.0.log.excess(live).is_none() {
+                break;
+            }
+            let alone = self.0.log.alone().await;
+            let this = self.clone();
+            blocking(move || {
+                let _alone = alone;
+                this.drop_oldest()
+            })
+            .await??;
+        }
+        Ok(())
+    }
+
+    pub(super) fn drop_oldest(&self) -> Result<(), StoreError> {
+        let Some(oldest) = self.0.log.closed().first().map(|segment| segment.id) else { return Ok(()) };
+        let homes: Vec<(ExchangeId, passerelle_journal::Position)> = {
+            let table = self.table();
+            let there = table.slots.iter().filter(|(_, slot)| slot.home.segment == oldest);
+            there.map(|(id, slot)| (*id, slot.home)).collect()
+        };
+        let mut entries = Vec::with_capacity(homes.len());
+        for (id, home) in &homes {
+            let Some(record) = self.table().slots.get(id).map(|slot| slot.record.clone()) else { continue };
+            let entry = match record.is_waiting() {
+                true => {
+                    let Entry { envelope, body, .. } = read(self.0.log.entry(*home)?)?;
+                    Entry::of_record(record, envelope, body)
+                }
+                false => Entry::of_record(record, None, bytes::Bytes::new()),
+            };
+            entries.push((*id, entry.encode_to_vec()));
+        }
+        let (ids, entries): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        let places = self.0.log.carry(entries)?;
+        let mut table = self.table();
+        for (id, place) in ids.into_iter().zip(places) {
+            if let Some(slot) = table.slots.get_mut(&id) {
+                slot.home = place;
+            }
+        }
+        drop(table);
+        self.0.log.drop_segment(oldest)?;
+        tracing::debug!(segment = oldest, "outbox segment dropped");
+        Ok(())
+    }
+}

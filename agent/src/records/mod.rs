@@ -1,0 +1,35 @@
+//! Records as agency systems see them, and what outbox and inbox have in common.
+//!
+//! - [`request`]: what a system asks to send; [`record_view`], [`inbox_view`], [`status`]: what it is shown;
+//! - [`error`]: why something was not done, in words for people; [`limits`]: how much is kept;
+//! - `log`: the journal under outbox and inbox; `plan`: a request made into a header; `sealing`: a body read once, sealed and laid down; `trust`: whom this agent
+//!   believes.
+
+pub mod error;
+pub mod inbox_view;
+pub mod limits;
+pub mod record_view;
+pub mod request;
+pub mod status;
+
+pub(crate) mod blocking;
+pub(crate) mod digest;
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod kill;
+pub(crate) mod log;
+pub(crate) mod plan;
+pub(crate) mod sealing;
+pub(crate) mod time;
+pub(crate) mod trust;
+
+pub use error::{InboxError, SendError, StartError, StoreError};
+pub use inbox_view::{InboxFilter, InboxView};
+pub use limits::Limits;
+pub use record_view::{
+    Accepted, AgreementView, DenialView, ReceiptView, RecipientState, RecipientView, RecordFilter,
+    RecordState, RecordView,
+};
+pub use request::SendRequest;
+pub use status::{AgentStatus, AgreementSummary};

@@ -1,0 +1,242 @@
+//! A request made into a header: what it leaves open is filled from the agreement, and the agreement decides.
+//!
+//! The agent's own check is the same function that the gateway runs, so that a record that would be refused is refused
+//! here, before anything is sealed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use passerelle_pki::clock::{SharedClock, Timestamp};
+use passerelle_pki::name::AgencyCode;
+use passerelle_proto::agreement::{self, Refusal, VerifiedAgreement};
+use passerelle_proto::envelope::limits::LIFETIME_LIMIT_MS;
+use passerelle_proto::envelope::{EncapsulationCache, HeaderDraft, RecipientPublicKey};
+use passerelle_proto::reason;
+use passerelle_proto::wire::{self, ExchangeKind, Reason};
+
+use super::sealing::Plan;
+use super::{Limits, SendError, SendRequest};
+use crate::agreements::Agreements;
+use crate::directory::Directory;
+use crate::identity::Identity;
+use crate::pseudonyms::Pseudonyms;
+use crate::spool::Spool;
+
+/// Makes plans.
+#[derive(Clone, Debug)]
+pub(crate) struct Planner {
+    pub(crate) identity: Identity,
+    pub(crate) directory: Directory,
+    pub(crate) agreements: Agreements,
+    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) encapsulations: Arc<EncapsulationCache>,
+    pub(crate) clock: SharedClock,
+    pub(crate) limits: Limits,
+    /// Refuse what the agreement does not permit.
+    pub(crate) check: bool,
+}
+
+impl Planner {
+    /// The plan of a request, whose body goes to `spool` when it is large.
+    pub(crate) fn plan(&self, request: &SendRequest, spool: &Spool) -> Result<Plan, SendError> {
+        let now = self.clock.now();
+        let agreement = self.agreement(request, now)?;
+        let draft = self.draft(request, agreement.as_ref(), now)?;
+        let mut length_max = self.limits.record_bytes;
+        if let Some(agreement) = agreement.as_ref().filter(|_| self.check) {
+            agreement::permits(agreement, &header_of(&draft), now).map_err(refused)?;
+            length_max = agreement.agreement().limits.max_record_bytes.unwrap_or(u64::MAX).min(length_max);
+        }
+        let recipients = self.keys(&draft.recipients)?;
+        let (signer, encapsulations) = (self.identity.signer(), Arc::clone(&self.encapsulations));
+        Ok(Plan { draft, recipients, signer, encapsulations, spool: spool.clone(), length_max })
+    }
+
+    /// The version to rely on. None only where nothing is checked.
+    fn agreement(
+        &self,
+        request: &SendRequest,
+        now: Timestamp,
+    ) -> Result<Option<VerifiedAgreement>, SendError> {
+        let number = request.agreement.clone();
+        let found = match request.version {
+            None => self.agreements.current(&number, now),
+            Some(version) => self.agreements.by_ref(&wire::AgreementRef {
+                number: number.clone(),
+                version,
+                digest: Bytes::new(),
+            }),
+        };
+        if found.is_none() && self.check {
+            let version = request.version.unwrap_or_default();
+            let reference = wire::AgreementRef { number, version, digest: Bytes::new() };
+            return Err(refused(Refusal::not_found(Some(&reference))));
+        }
+        Ok(found)
+    }
+
+    fn draft(
+        &self,
+        request: &SendRequest,
+        agreement: Option<&VerifiedAgreement>,
+        created: Timestamp,
+    ) -> Result<HeaderDraft, SendError> {
+        let terms = agreement.map(VerifiedAgreement::agreement);
+        let services = terms.map(|terms| terms.services.clone()).unwrap_or_default();
+        let purposes =
+            terms.map(|terms| terms.purposes.iter().map(|purpose| purpose.code.code().to_owned()).collect());
+        let basis = terms.map(|terms| terms.legal_basis.code().to_owned());
+        Ok(HeaderDraft {
+            kind: ExchangeKind::Record,
+            sender: self.identity.agent().clone(),
+            recipients: recipients(request, agreement)?,
+            agreement: reference(request, agreement),
+            service: given(request.service.as_ref(), services, SERVICE)?,
+            operation: String::new(),
+            purpose: given(request.purpose.as_ref(), purposes.unwrap_or_default(), PURPOSE)?,
+            legal_basis: given(request.legal_basis.as_ref(), basis.into_iter().collect(), LEGAL_BASIS)?,
+            data_categories: categories(request, agreement)?,
+            acting_user: request.acting_user.as_deref().map(|user| self.pseudonyms.acting_user(user)),
+            subjects: request.subjects.iter().map(|subject| self.pseudonyms.subject(subject)).collect(),
+            created,
+            expires: self.expires(request, created)?,
+            in_reply_to: request.in_reply_to,
+            content_type: request
+                .content_type
+                .clone()
+                .unwrap_or_else(|| "application/octet-stream".to_owned()),
+            attributes: wire::SealedAttributes {
+                file_name: request.file_name.clone().unwrap_or_default(),
+                case_reference: request.case_reference.clone().unwrap_or_default(),
+                case_salt: Bytes::new(),
+                acting_user: request.acting_user.clone().unwrap_or_default(),
+                subjects: request.subjects.clone(),
+            },
+        })
+    }
+
+    fn expires(&self, request: &SendRequest, created: Timestamp) -> Result<Timestamp, SendError> {
+        let lifetime = request.expires_in.unwrap_or(self.limits.lifetime);
+        if (1..=u128::from(LIFETIME_LIMIT_MS)).contains(&lifetime.as_millis()) {
+            return Ok(created.plus(lifetime));
+        }
+        Err(SendError::Invalid {
+            field: "expires_in",
+            fr: "donnez de 1 ms à 31 jours",
+            en: "give from 1 ms to 31 days",
+        })
+    }
+
+    /// A key for every active agent of every recipient.
+    fn keys(&self, recipients: &BTreeSet<AgencyCode>) -> Result<Vec<RecipientPublicKey>, SendError> {
+        let mut keys = Vec::new();
+        for agency in recipients {
+            let found = self.directory.recipients(agency);
+            if found.is_empty() {
+                let detail = format!("agency={agency}");
+                let denial = reason::denial(Reason::RecipientKeyUnknown, detail, Bytes::new());
+                return Err(SendError::Refused(Box::new(denial)));
+            }
+            keys.extend(found);
+        }
+        Ok(keys)
+    }
+}
+
+type Field = (&'static str, &'static str, &'static str);
+
+const SERVICE: Field = (
+    "service",
+    "précisez-le : l'entente n'en a pas un seul",
+    "name it: the agreement does not have just one",
+);
+const PURPOSE: Field = (
+    "purpose",
+    "précisez-la : l'entente n'en a pas une seule",
+    "name it: the agreement does not have just one",
+);
+const LEGAL_BASIS: Field = ("legal_basis", "précisez-le", "name it");
+
+/// What was given, or the only one there is.
+fn given(asked: Option<&String>, only: Vec<String>, (field, fr, en): Field) -> Result<String, SendError> {
+    let only = <[String; 1]>::try_from(only).ok().map(|[only]| only);
+    asked.cloned().or(only).ok_or(SendError::Invalid { field, fr, en })
+}
+
+fn recipients(
+    request: &SendRequest,
+    agreement: Option<&VerifiedAgreement>,
+) -> Result<BTreeSet<AgencyCode>, SendError> {
+    let consumers = || agreement.into_iter().flat_map(|agreement| &agreement.agreement().consumers);
+    let recipients = match request.recipients.is_empty() {
+        true => consumers().map(|party| party.agency.clone()).collect(),
+        false => request.recipients.clone(),
+    };
+    if recipients.is_empty() {
+        return Err(SendError::Invalid { field: "recipients", fr: "précisez-les", en: "name them" });
+    }
+    Ok(recipients)
+}
+
+fn categories(
+    request: &SendRequest,
+    agreement: Option<&VerifiedAgreement>,
+) -> Result<BTreeSet<String>, SendError> {
+    if !request.data_categories.is_empty() {
+        return Ok(request.data_categories.clone());
+    }
+    let known: Vec<String> = agreement
+        .into_iter()
+        .flat_map(|agreement| {
+            agreement.agreement().data_categories.iter().map(|category| category.code.clone())
+        })
+        .collect();
+    let field = (
+        "data_categories",
+        "précisez-les : l'entente n'en a pas une seule",
+        "name them: the agreement does not have just one",
+    );
+    Ok(BTreeSet::from([given(None, known, field)?]))
+}
+
+fn reference(request: &SendRequest, agreement: Option<&VerifiedAgreement>) -> wire::AgreementRef {
+    match agreement {
+        Some(agreement) => wire::AgreementRef {
+            number: agreement.agreement().number.clone(),
+            version: agreement.agreement().version,
+            digest: agreement.document().digest().to_vec().into(),
+        },
+        None => wire::AgreementRef {
+            number: request.agreement.clone(),
+            version: request.version.unwrap_or(1),
+            digest: Bytes::from_static(&[0; 32]),
+        },
+    }
+}
+
+/// The header as far as an agreement looks at it; the length is held against the agreement while sealing.
+fn header_of(draft: &HeaderDraft) -> wire::Header {
+    let committed = !draft.attributes.case_reference.is_empty();
+    wire::Header {
+        kind: draft.kind.into(),
+        sender_agency: draft.sender.agency.to_string(),
+        sender_agent: draft.sender.agent.to_string(),
+        recipients: draft.recipients.iter().map(ToString::to_string).collect(),
+        agreement: Some(draft.agreement.clone()),
+        service: draft.service.clone(),
+        operation: draft.operation.clone(),
+        purpose: draft.purpose.clone(),
+        legal_basis: draft.legal_basis.clone(),
+        data_categories: draft.data_categories.iter().cloned().collect(),
+        case_commitment: if committed { Bytes::from_static(&[0; 32]) } else { Bytes::new() },
+        acting_user: draft.acting_user.map(|user| user.to_vec().into()).unwrap_or_default(),
+        created_ms: draft.created.as_millis(),
+        expires_ms: draft.expires.as_millis(),
+        ..wire::Header::default()
+    }
+}
+
+fn refused(refusal: Refusal) -> SendError {
+    SendError::Refused(Box::new(reason::denial(refusal.reason, refusal.detail, Bytes::new())))
+}
