@@ -24,10 +24,8 @@ impl AdministrationService {
         let agency = request
             .agency
             .ok_or_else(|| status::invalid("Il manque l'organisme.", "The agency is missing."))?;
-        let logged = self
-            .ledger
-            .decide(move |state, _now| state.register_agency(&agency, operator.actor()))
-            .await?;
+        let logged =
+            self.ledger.decide(move |state, _now| state.register_agency(&agency, operator.actor())).await?;
         Ok(wire::Done { leaf_index: logged.leaf_index })
     }
 
@@ -112,7 +110,9 @@ impl AdministrationService {
         // The event first: from then on nobody accepts the keys; the list for TLS follows, and a repeat completes it.
         let (id, logged) = (agent.clone(), serials.clone());
         let reason = request.reason.clone();
-        self.ledger.decide(move |state, _now| state.revoke_agent(&id, logged, &reason, operator.actor())).await?;
+        self.ledger
+            .decide(move |state, _now| state.revoke_agent(&id, logged, &reason, operator.actor()))
+            .await?;
         self.publish_revocation(serials.clone()).await?;
         tracing::warn!(%agent, "agent revoked");
         Ok(wire::RevokeAgentReply { serials: serials.into_iter().map(Into::into).collect() })
@@ -128,7 +128,8 @@ impl AdministrationService {
         });
         let list = revoked.await.map_err(|error| status::internal(&error))?;
         let list = list.map_err(|error| status::internal(&error))?;
-        let list = RevocationList::verify(&list, self.authority.issuer()).map_err(|error| status::internal(&error))?;
+        let list = RevocationList::verify(&list, self.authority.issuer())
+            .map_err(|error| status::internal(&error))?;
         // The watch on the file may have been faster.
         if let Err(error) = self.revocations.replace(list) {
             tracing::debug!(%error, "a newer revocation list is in force");

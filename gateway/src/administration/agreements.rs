@@ -20,7 +20,8 @@ impl AdministrationService {
         let parties: Vec<&AgencyCode> = terms.parties().map(|party| &party.agency).collect();
         self.guard.reach(&operator, Rpc::ProposeAgreement, &parties).await?;
         let (number, version) = (terms.number.clone(), terms.version);
-        let logged = self.ledger.decide(move |state, _now| state.propose(&document, operator.actor())).await?;
+        let logged =
+            self.ledger.decide(move |state, _now| state.propose(&document, operator.actor())).await?;
         self.reply(&number, version, logged.leaf_index)
     }
 
@@ -46,8 +47,9 @@ impl AdministrationService {
     /// The agreements that the operator's agency is a party to; all of them for the staff of the platform.
     pub(super) fn agreements(&self, operator: &Operator) -> wire::ListAllAgreementsReply {
         let (state, now) = (self.ledger.state(), self.clock.now());
-        let visible =
-            state.agreements().filter(|agreement| operator.reaches(Rpc::ListAgreements.roles(), &parties(agreement)));
+        let visible = state
+            .agreements()
+            .filter(|agreement| operator.reaches(Rpc::ListAgreements.roles(), &parties(agreement)));
         wire::ListAllAgreementsReply {
             agreements: visible.map(|agreement| state.record(agreement, now)).collect(),
         }

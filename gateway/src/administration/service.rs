@@ -52,7 +52,10 @@ impl Administration for AdministrationService {
         self.suspend(operator, request.into_inner()).await.map(Response::new)
     }
 
-    async fn list_agencies(&self, request: Request<wire::ListAgenciesRequest>) -> Answer<wire::ListAgenciesReply> {
+    async fn list_agencies(
+        &self,
+        request: Request<wire::ListAgenciesRequest>,
+    ) -> Answer<wire::ListAgenciesReply> {
         self.guard.admit(&request, Rpc::ListAgencies).await?;
         Ok(Response::new(self.agencies()))
     }
@@ -65,7 +68,10 @@ impl Administration for AdministrationService {
         self.issue_token(operator, request.into_inner()).await.map(Response::new)
     }
 
-    async fn revoke_agent(&self, request: Request<wire::RevokeAgentRequest>) -> Answer<wire::RevokeAgentReply> {
+    async fn revoke_agent(
+        &self,
+        request: Request<wire::RevokeAgentRequest>,
+    ) -> Answer<wire::RevokeAgentReply> {
         let operator = self.guard.admit(&request, Rpc::RevokeAgent).await?;
         self.revoke(operator, request.into_inner()).await.map(Response::new)
     }
@@ -78,7 +84,10 @@ impl Administration for AdministrationService {
         self.propose(operator, request.into_inner()).await.map(Response::new)
     }
 
-    async fn activate_agreement(&self, request: Request<wire::AgreementStep>) -> Answer<wire::AgreementReply> {
+    async fn activate_agreement(
+        &self,
+        request: Request<wire::AgreementStep>,
+    ) -> Answer<wire::AgreementReply> {
         self.step(request, Rpc::ActivateAgreement, Move::Activate).await
     }
 
@@ -86,11 +95,17 @@ impl Administration for AdministrationService {
         self.step(request, Rpc::RejectAgreement, Move::Reject).await
     }
 
-    async fn record_sent_to_cai(&self, request: Request<wire::AgreementStep>) -> Answer<wire::AgreementReply> {
+    async fn record_sent_to_cai(
+        &self,
+        request: Request<wire::AgreementStep>,
+    ) -> Answer<wire::AgreementReply> {
         self.step(request, Rpc::RecordSentToCai, Move::SentToCai).await
     }
 
-    async fn record_received_by_cai(&self, request: Request<wire::AgreementStep>) -> Answer<wire::AgreementReply> {
+    async fn record_received_by_cai(
+        &self,
+        request: Request<wire::AgreementStep>,
+    ) -> Answer<wire::AgreementReply> {
         self.step(request, Rpc::RecordReceivedByCai, Move::ReceivedByCai).await
     }
 

@@ -41,13 +41,17 @@ pub struct AuditService {
 
 #[tonic::async_trait]
 impl Audit for AuditService {
-    async fn query(&self, request: Request<wire::QueryRequest>) -> Result<Response<wire::QueryReply>, Status> {
+    async fn query(
+        &self,
+        request: Request<wire::QueryRequest>,
+    ) -> Result<Response<wire::QueryReply>, Status> {
         let operator = self.guard.admit(&request, Rpc::Query).await?;
         let request = request.into_inner();
         let query = query(&request, &operator)?;
         self.log(&operator, Rpc::Query, shown(&request), &request.reason).await?;
         let page = self.ledger.query(query).await?;
-        let events = page.events.into_iter().map(|(leaf_index, entry)| wire::LoggedEvent { leaf_index, entry });
+        let events =
+            page.events.into_iter().map(|(leaf_index, entry)| wire::LoggedEvent { leaf_index, entry });
         let next_before = page.next_before.unwrap_or(0);
         Ok(Response::new(wire::QueryReply { events: events.collect(), next_before }))
     }
@@ -78,12 +82,8 @@ impl AuditService {
                 "Give the reason for reading (1 to 500 characters): it is written to the log.",
             ));
         }
-        let detail = wire::AccessDetail {
-            query,
-            reason: reason.to_owned(),
-            results: 0,
-            rpc: rpc.path().to_owned(),
-        };
+        let detail =
+            wire::AccessDetail { query, reason: reason.to_owned(), results: 0, rpc: rpc.path().to_owned() };
         let event =
             NewEvent { kind: EventKind::LogRead, actor: operator.actor(), detail: Detail::Access(detail) };
         self.ledger.decide(move |_state, _now| Ok(event)).await?;
@@ -125,7 +125,8 @@ fn query(request: &wire::QueryRequest, operator: &Operator) -> Result<Query, Sta
 
 /// The question as the log keeps it: conditions that were given, in one line.
 fn shown(request: &wire::QueryRequest) -> String {
-    let texts = [("agency", &request.agency), ("agreement", &request.agreement), ("purpose", &request.purpose)];
+    let texts =
+        [("agency", &request.agency), ("agreement", &request.agreement), ("purpose", &request.purpose)];
     let mut parts: Vec<String> = texts
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -135,7 +136,9 @@ fn shown(request: &wire::QueryRequest) -> String {
         })
         .collect();
     let numbers = [("from_ms", request.from_ms), ("to_ms", request.to_ms), ("before", request.before)];
-    parts.extend(numbers.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}")));
+    parts.extend(
+        numbers.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}")),
+    );
     if request.outcome() != wire::Outcome::Unspecified {
         parts.push(format!("outcome={}", request.outcome().as_str_name()));
     }

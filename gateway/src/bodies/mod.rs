@@ -101,8 +101,11 @@ impl Bodies {
             for file in fs::read_dir(folder.path())? {
                 let file = file?;
                 let name = file.file_name();
-                let Some((digest, _ending)) = name.to_str().and_then(|name| name.split_once('.')) else { continue };
-                let Some(header_digest) = hex::decode(digest).ok().and_then(|bytes| bytes.try_into().ok()) else {
+                let Some((digest, _ending)) = name.to_str().and_then(|name| name.split_once('.')) else {
+                    continue;
+                };
+                let Some(header_digest) = hex::decode(digest).ok().and_then(|bytes| bytes.try_into().ok())
+                else {
                     continue;
                 };
                 let body = BodyName { agency: agency.clone(), header_digest };

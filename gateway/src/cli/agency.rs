@@ -14,7 +14,12 @@ pub(super) async fn run(action: AgencyAction, clock: SharedClock) -> Result<(), 
             let agency = wire::Agency { code, name_fr, name_en, jurisdiction, ..wire::Agency::default() };
             let request = wire::RegisterAgencyRequest { agency: Some(agency) };
             let done = administration(&client, &clock).await?.register_agency(request).await?.into_inner();
-            finished(&client, &done, "enregistré; une autre personne l'approuve avec `agency approve`", "registered; another person approves it with `agency approve`");
+            finished(
+                &client,
+                &done,
+                "enregistré; une autre personne l'approuve avec `agency approve`",
+                "registered; another person approves it with `agency approve`",
+            );
         }
         AgencyAction::Approve { code, client } => {
             let request = wire::ApproveAgencyRequest { code };
@@ -27,7 +32,8 @@ pub(super) async fn run(action: AgencyAction, clock: SharedClock) -> Result<(), 
             finished(&client, &done, "suspendu", "suspended");
         }
         AgencyAction::List { client } => {
-            let reply = administration(&client, &clock).await?.list_agencies(wire::ListAgenciesRequest {}).await?;
+            let reply =
+                administration(&client, &clock).await?.list_agencies(wire::ListAgenciesRequest {}).await?;
             list(&client, &reply.into_inner().agencies);
         }
         AgencyAction::Token { agency, agent, lifetime, client } => {

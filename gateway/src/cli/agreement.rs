@@ -4,7 +4,7 @@ use std::path::Path;
 
 use passerelle_pki::clock::SharedClock;
 use passerelle_pki::files;
-use passerelle_proto::agreement::{DOCUMENT_LIMIT, Document, in_force_from, in_force_until, Standing};
+use passerelle_proto::agreement::{DOCUMENT_LIMIT, Document, Standing, in_force_from, in_force_until};
 use passerelle_proto::wire::{self, AgreementState};
 use serde_json::{Value, json};
 
@@ -31,7 +31,9 @@ pub(super) async fn run(action: AgreementAction, clock: SharedClock) -> Result<(
         AgreementAction::Suspend(step) => take(StepKind::Suspend, step, "", &clock).await,
         AgreementAction::Resume(step) => take(StepKind::Resume, step, "", &clock).await,
         AgreementAction::Revoke(step) => take(StepKind::Revoke, step, "", &clock).await,
-        AgreementAction::SentToCai(DatedStep { on, step }) => take(StepKind::SentToCai, step, &on, &clock).await,
+        AgreementAction::SentToCai(DatedStep { on, step }) => {
+            take(StepKind::SentToCai, step, &on, &clock).await
+        }
         AgreementAction::ReceivedByCai(DatedStep { on, step }) => {
             take(StepKind::ReceivedByCai, step, &on, &clock).await
         }
@@ -49,7 +51,8 @@ enum StepKind {
 }
 
 async fn propose(path: &Path, client: &ClientOptions, clock: &SharedClock) -> Result<(), Failure> {
-    let bytes = files::read_limited(path, DOCUMENT_LIMIT as u64).map_err(|error| Failure::file(path, &error))?;
+    let bytes =
+        files::read_limited(path, DOCUMENT_LIMIT as u64).map_err(|error| Failure::file(path, &error))?;
     // Told before anything is sent: every mistake of the form.
     if let Err(mistakes) = Document::parse(bytes.clone()) {
         let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -101,7 +104,10 @@ async fn show(step: &Step, clock: &SharedClock) -> Result<(), Failure> {
     };
     let records = all(&step.client, clock).await?;
     let record = records.iter().find(wanted).ok_or_else(|| {
-        Failure::new("aucune entente de ce numéro et de cette version.", "no agreement with this number and version.")
+        Failure::new(
+            "aucune entente de ce numéro et de cette version.",
+            "no agreement with this number and version.",
+        )
     })?;
     println!("{}", String::from_utf8_lossy(&record.document));
     Ok(())

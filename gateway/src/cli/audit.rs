@@ -26,8 +26,9 @@ pub(super) async fn run(action: AuditAction, clock: SharedClock) -> Result<(), F
 }
 
 async fn query(options: QueryOptions, clock: &SharedClock) -> Result<(), Failure> {
-    let milliseconds =
-        |time: Option<jiff::Timestamp>| time.map_or(0, |time| u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let milliseconds = |time: Option<jiff::Timestamp>| {
+        time.map_or(0, |time| u64::try_from(time.as_millisecond()).unwrap_or(0))
+    };
     let outcome = match options.outcome.as_deref() {
         Some("accepted") => wire::Outcome::Accepted,
         Some(_) => wire::Outcome::Denied,

@@ -49,7 +49,10 @@ pub(super) async fn administration(
 }
 
 /// Connects as a reader of the log.
-pub(super) async fn audit(options: &ClientOptions, clock: &SharedClock) -> Result<AuditClient<Authorized>, Failure> {
+pub(super) async fn audit(
+    options: &ClientOptions,
+    clock: &SharedClock,
+) -> Result<AuditClient<Authorized>, Failure> {
     let (channel, authorize) = connect(options, clock).await?;
     Ok(AuditClient::with_interceptor(channel, authorize).max_decoding_message_size(ANSWER_MAX))
 }
@@ -114,7 +117,8 @@ async fn channel(
 fn bearer(file: Option<&Path>) -> Result<MetadataValue<Ascii>, Failure> {
     let token = match file {
         Some(path) => {
-            let bytes = files::read_limited(path, TOKEN_LIMIT).map_err(|error| Failure::file(path, &error))?;
+            let bytes =
+                files::read_limited(path, TOKEN_LIMIT).map_err(|error| Failure::file(path, &error))?;
             String::from_utf8_lossy(&bytes).trim().to_owned()
         }
         None => std::env::var(VARIABLE).map_err(|_error| {
@@ -124,7 +128,7 @@ fn bearer(file: Option<&Path>) -> Result<MetadataValue<Ascii>, Failure> {
             )
         })?,
     };
-    format!("Bearer {token}").parse().map_err(|_error| {
-        Failure::new("le jeton n'en est pas un.", "the token is none.")
-    })
+    format!("Bearer {token}")
+        .parse()
+        .map_err(|_error| Failure::new("le jeton n'en est pas un.", "the token is none."))
 }

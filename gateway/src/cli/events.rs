@@ -55,12 +55,15 @@ fn detail(event: &wire::Event) -> Vec<(&'static str, String)> {
     match &event.detail {
         Some(Detail::Exchange(exchange)) => exchange_detail(exchange),
         Some(Detail::Acknowledgement(detail)) => {
-            let payload = detail.statement.as_ref().map(|statement| statement.payload.clone()).unwrap_or_default();
+            let payload =
+                detail.statement.as_ref().map(|statement| statement.payload.clone()).unwrap_or_default();
             let body = wire::Acknowledgement::decode(payload).unwrap_or_default();
             let ids: Vec<String> = body.exchanges.iter().map(|exchange| id(&exchange.exchange_id)).collect();
             vec![("agency", body.agency), ("exchanges", ids.join(","))]
         }
-        Some(Detail::Agency(agency)) => vec![("agency", agency.agency.clone()), ("note", agency.note.clone())],
+        Some(Detail::Agency(agency)) => {
+            vec![("agency", agency.agency.clone()), ("note", agency.note.clone())]
+        }
         Some(Detail::Certificate(certificate)) => vec![
             ("agency", certificate.agency.clone()),
             ("agent", certificate.agent.clone()),
@@ -87,8 +90,11 @@ fn detail(event: &wire::Event) -> Vec<(&'static str, String)> {
 
 fn exchange_detail(exchange: &wire::ExchangeDetail) -> Vec<(&'static str, String)> {
     let reference = exchange.agreement.clone().unwrap_or_default();
-    let agreement =
-        if reference.number.is_empty() { String::new() } else { format!("{} v{}", reference.number, reference.version) };
+    let agreement = if reference.number.is_empty() {
+        String::new()
+    } else {
+        format!("{} v{}", reference.number, reference.version)
+    };
     let denied = exchange.reason() != wire::Reason::Unspecified;
     vec![
         ("exchange", id(&exchange.exchange_id)),

@@ -87,7 +87,12 @@ pub(super) fn missing_files(config: &Config) -> Vec<Mistake> {
     };
     let (root, issuing) = (&config.pki.root_certificate, &config.pki.issuing_authority);
     demand("pki.root_certificate", root, "passerelle-pki root create", "passerelle-pki root create");
-    demand("pki.issuing_authority", issuing, "passerelle-pki issuing create", "passerelle-pki issuing create");
+    demand(
+        "pki.issuing_authority",
+        issuing,
+        "passerelle-pki issuing create",
+        "passerelle-pki issuing create",
+    );
     if let Some(path) = &config.pki.passphrase_file {
         demand("pki.passphrase_file", path, "y écrire la phrase de passe", "write the passphrase there");
     }
@@ -108,7 +113,9 @@ pub(super) fn passphrase(config: &Config) -> Result<Passphrase, ConfigError> {
         Some(path) => Passphrase::from_file(path).map_err(|error| {
             let path = path.display();
             missing(
-                format!("{path} ne peut être lu ({error}); y écrire la phrase de passe sur la première ligne"),
+                format!(
+                    "{path} ne peut être lu ({error}); y écrire la phrase de passe sur la première ligne"
+                ),
                 format!("{path} cannot be read ({error}); write the passphrase there, on the first line"),
             )
         }),
@@ -209,7 +216,12 @@ fn ranges(file: &File, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn operators(file: &File, domain: Option<&TrustDomain>, base: &Path, mistakes: &mut Vec<Mistake>) -> Operators {
+fn operators(
+    file: &File,
+    domain: Option<&TrustDomain>,
+    base: &Path,
+    mistakes: &mut Vec<Mistake>,
+) -> Operators {
     let section = &file.operators;
     let domain = domain.map(ToString::to_string).unwrap_or_default();
     let or = |text: &String, default: String| if text.is_empty() { default } else { text.clone() };

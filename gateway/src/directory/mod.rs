@@ -51,7 +51,10 @@ impl Directory for DirectoryService {
         let caller = caller::agent(&request)?;
         let asked = request.into_inner().agencies;
         if asked.len() > AGENCIES_LIMIT {
-            return Err(status::invalid("Au plus 64 organismes à la fois.", "At most 64 agencies at a time."));
+            return Err(status::invalid(
+                "Au plus 64 organismes à la fois.",
+                "At most 64 agencies at a time.",
+            ));
         }
         let state = self.ledger.state();
         let known = partners(&state, caller.id.agency.as_str());
@@ -87,7 +90,8 @@ impl Directory for DirectoryService {
             status::invalid("Il manque le trousseau de clés.", "The key bundle is missing.")
         })?;
         let (id, actor) = (agent.id.clone(), agent.actor());
-        let logged = self.ledger.decide(move |state, now| state.publish_bundle(bundle, &id, actor, now)).await?;
+        let logged =
+            self.ledger.decide(move |state, now| state.publish_bundle(bundle, &id, actor, now)).await?;
         tracing::info!(agent = %agent.id, leaf = logged.leaf_index, at = %self.clock.now(), "key bundle published");
         Ok(Response::new(wire::PublishKeyBundleReply { leaf_index: logged.leaf_index }))
     }

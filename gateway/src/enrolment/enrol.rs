@@ -46,21 +46,26 @@ impl EnrolmentService {
 
 #[tonic::async_trait]
 impl Enrolment for EnrolmentService {
-    async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::EnrolReply>, Status> {
+    async fn enrol(
+        &self,
+        request: Request<wire::EnrolRequest>,
+    ) -> Result<Response<wire::EnrolReply>, Status> {
         let request = request.into_inner();
-        let grant = enrolment_token::verify(&request.token, &self.token_key, &self.token_issuer, self.clock.now())
-            .map_err(|error| {
-                Status::unauthenticated(format!(
-                    "Le jeton d'enrôlement n'est pas valide : demandez-en un autre. / \
+        let grant =
+            enrolment_token::verify(&request.token, &self.token_key, &self.token_issuer, self.clock.now())
+                .map_err(|error| {
+                    Status::unauthenticated(format!(
+                        "Le jeton d'enrôlement n'est pas valide : demandez-en un autre. / \
                      The enrolment token is not valid: ask for another. ({error})"
-                ))
-            })?;
+                    ))
+                })?;
         // Looked at before the authority is troubled; decided again with the event.
         let answered = self.was_answered(&grant, &request.signing_request);
         if !answered {
             self.ledger.state().usable_token(&grant.id, &grant.agent)?;
         }
-        let chains = self.certifier.certify(&grant.agent, request.tls_request, request.signing_request).await?;
+        let chains =
+            self.certifier.certify(&grant.agent, request.tls_request, request.signing_request).await?;
         let (leaves, actor) = (chains.leaves(), gateway_actor(&self.ledger.origin().gateway));
         let (agent, id) = (grant.agent.clone(), if answered { String::new() } else { grant.id });
         self.ledger.decide(move |state, _now| state.certificates_issued(&agent, &id, leaves, actor)).await?;

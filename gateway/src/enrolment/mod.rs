@@ -62,15 +62,22 @@ impl Certifier {
         let (this, agent) = (self.clone(), agent.clone());
         let issued = tokio::task::spawn_blocking(move || this.certify_blocking(&agent, &tls, &signing));
         issued.await.map_err(|error| status::internal(&error))?.map_err(|error| match error {
-            AuthorityError::Request(_) | AuthorityError::KeyInUse { .. } | AuthorityError::Lint(_) => status::invalid(
-                &format!("La demande de certificat est refusée : {error}."),
-                &format!("The certification request is refused: {error}."),
-            ),
+            AuthorityError::Request(_) | AuthorityError::KeyInUse { .. } | AuthorityError::Lint(_) => {
+                status::invalid(
+                    &format!("La demande de certificat est refusée : {error}."),
+                    &format!("The certification request is refused: {error}."),
+                )
+            }
             error => status::internal(&error),
         })
     }
 
-    fn certify_blocking(&self, agent: &AgentId, tls: &[u8], signing: &[u8]) -> Result<AgentChains, AuthorityError> {
+    fn certify_blocking(
+        &self,
+        agent: &AgentId,
+        tls: &[u8],
+        signing: &[u8],
+    ) -> Result<AgentChains, AuthorityError> {
         let identity = Identity::Agent(agent.clone());
         let issue = |request: &[u8], usage| {
             self.authority.issue(request, &identity, usage, self.lifetime, self.clock.now(), &[])

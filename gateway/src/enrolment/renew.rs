@@ -18,13 +18,19 @@ pub struct RenewalService {
 
 #[tonic::async_trait]
 impl Renewal for RenewalService {
-    async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::RenewReply>, Status> {
+    async fn renew(
+        &self,
+        request: Request<wire::RenewRequest>,
+    ) -> Result<Response<wire::RenewReply>, Status> {
         let agent = caller::agent(&request)?;
         let request = request.into_inner();
         let chains = self.certifier.certify(&agent.id, request.tls_request, request.signing_request).await?;
         let (leaves, actor, id) = (chains.leaves(), agent.actor(), agent.id.clone());
         self.ledger.decide(move |state, _now| state.certificates_issued(&id, "", leaves, actor)).await?;
         tracing::info!(agent = %agent.id, "certificates renewed");
-        Ok(Response::new(wire::RenewReply { tls_chain: ders(&chains.tls), signing_chain: ders(&chains.signing) }))
+        Ok(Response::new(wire::RenewReply {
+            tls_chain: ders(&chains.tls),
+            signing_chain: ders(&chains.signing),
+        }))
     }
 }

@@ -56,7 +56,11 @@ impl Refusal {
 
 impl ExchangeService {
     /// Everything that is checked of an envelope without its body.
-    pub(super) fn check(&self, agent: &AgentCaller, envelope: &Envelope) -> Result<VerifiedEnvelope, Refusal> {
+    pub(super) fn check(
+        &self,
+        agent: &AgentCaller,
+        envelope: &Envelope,
+    ) -> Result<VerifiedEnvelope, Refusal> {
         let state = self.0.parts.ledger.state();
         let now = self.0.parts.clock.now();
         let verified = signature(&state, agent, envelope, now)?;
@@ -82,7 +86,11 @@ impl ExchangeService {
             return Err(Refusal::of(verified, Reason::ClockSkew, detail));
         }
         if verified.expires() <= now {
-            return Err(Refusal::of(verified, Reason::HeaderExpired, format!("expired={}", verified.expires())));
+            return Err(Refusal::of(
+                verified,
+                Reason::HeaderExpired,
+                format!("expired={}", verified.expires()),
+            ));
         }
         if verified.expires().since(verified.created()) > limits.time_to_live {
             let detail = format!("field=expires_ms; limit_s={}", limits.time_to_live.as_secs());
@@ -92,7 +100,12 @@ impl ExchangeService {
     }
 
     /// Logs a refusal and gives it as the caller reads it.
-    pub(super) async fn refuse(&self, agent: &AgentCaller, envelope: &Envelope, refusal: Refusal) -> wire::Denial {
+    pub(super) async fn refuse(
+        &self,
+        agent: &AgentCaller,
+        envelope: &Envelope,
+        refusal: Refusal,
+    ) -> wire::Denial {
         let exchange_id = match &refusal.header {
             Some(header) => header.exchange_id.clone(),
             None => danger::peek(envelope).map(|header| header.exchange_id).unwrap_or_default(),
@@ -118,15 +131,16 @@ fn signature(
 ) -> Result<VerifiedEnvelope, Refusal> {
     // A header of somebody else is refused as such, whatever signed it.
     if let Some(header) = danger::peek(envelope)
-        && (header.sender_agency != agent.id.agency.as_str() || header.sender_agent != agent.id.agent.as_str())
+        && (header.sender_agency != agent.id.agency.as_str()
+            || header.sender_agent != agent.id.agent.as_str())
     {
         return Err(Refusal::new(Reason::SenderMismatch, format!("certificate={}", agent.id)));
     }
     let key = envelope::signing_key_hint(envelope)
         .and_then(|key_id| state.signing_key(&agent.id, key_id, now))
         .ok_or_else(|| Refusal::new(Reason::SignatureInvalid, "field=key_id"))?;
-    let verified = envelope::verify(envelope, key)
-        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+    let verified =
+        envelope::verify(envelope, key).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
     if *verified.sender() == agent.id {
         Ok(verified)
     } else {

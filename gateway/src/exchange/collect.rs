@@ -160,7 +160,9 @@ impl Collecting {
             let (state, now) = (parts.ledger.state(), parts.clock.now());
             let key = statement::key_hint(&signed)
                 .and_then(|key_id| state.signing_key(&self.agent.id, key_id, now))
-                .ok_or_else(|| refused("la clé de signature n'est pas en règle", "the signing key is not in force"))?;
+                .ok_or_else(|| {
+                    refused("la clé de signature n'est pas en règle", "the signing key is not in force")
+                })?;
             acknowledgement::verify(&signed, key, &self.agent.id)
                 .map_err(|error| refused(&error.to_string(), &error.to_string()))?
         };
@@ -172,10 +174,11 @@ impl Collecting {
             body: body.exchanges().to_vec(),
             statement: signed,
         };
-        let logged = parts.ledger.acknowledge(acknowledging).await.map_err(|denial| match denial.reason() {
-            denied if reason::is_temporary(denied) => Status::unavailable(denial.message_en),
-            _ => refused(&denial.detail, &denial.detail),
-        })?;
+        let logged =
+            parts.ledger.acknowledge(acknowledging).await.map_err(|denial| match denial.reason() {
+                denied if reason::is_temporary(denied) => Status::unavailable(denial.message_en),
+                _ => refused(&denial.detail, &denial.detail),
+            })?;
         for id in named.keys() {
             if let Some(leaf) = self.under_way.remove(id) {
                 self.session.done(leaf);
@@ -191,7 +194,10 @@ impl Collecting {
 }
 
 fn refused(fr: &str, en: &str) -> Status {
-    status::invalid(&format!("Accusé de réception refusé : {fr}."), &format!("Acknowledgement refused: {en}."))
+    status::invalid(
+        &format!("Accusé de réception refusé : {fr}."),
+        &format!("Acknowledgement refused: {en}."),
+    )
 }
 
 fn stopping() -> Status {

@@ -108,7 +108,10 @@ impl Exchange for ExchangeService {
         Ok(Response::new(Box::pin(stream)))
     }
 
-    async fn state(&self, request: Request<wire::StateRequest>) -> Result<Response<wire::StateReply>, Status> {
+    async fn state(
+        &self,
+        request: Request<wire::StateRequest>,
+    ) -> Result<Response<wire::StateReply>, Status> {
         let agent = caller::agent(&request)?;
         Ok(Response::new(self.state_reply(&agent, &request.into_inner()).await?))
     }

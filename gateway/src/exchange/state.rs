@@ -7,7 +7,11 @@ use super::service::ExchangeService;
 use crate::rpc::caller::AgentCaller;
 
 impl ExchangeService {
-    pub(super) async fn state_reply(&self, agent: &AgentCaller, request: &StateRequest) -> Result<StateReply, Status> {
+    pub(super) async fn state_reply(
+        &self,
+        agent: &AgentCaller,
+        request: &StateRequest,
+    ) -> Result<StateReply, Status> {
         let agency = agent.id.agency.as_str();
         let known = self.0.parts.ledger.exchange_state(&request.exchange_id).await?;
         let own = known.filter(|known| known.sender_agency == agency).ok_or_else(|| {

@@ -56,7 +56,10 @@ impl ExchangeService {
     async fn submit_one(&self, agent: &AgentCaller, frame: SubmitFrame) -> SubmitReply {
         let Some(envelope) = frame.envelope else {
             let denial = reason::denial(Reason::HeaderMalformed, "field=envelope", Bytes::new());
-            return SubmitReply { exchange_id: Bytes::new(), result: Some(submit_reply::Result::Denial(denial)) };
+            return SubmitReply {
+                exchange_id: Bytes::new(),
+                result: Some(submit_reply::Result::Denial(denial)),
+            };
         };
         let result = match self.submission(agent, &envelope, frame.body) {
             Ok(submission) => self.0.parts.ledger.accept(submission).await,

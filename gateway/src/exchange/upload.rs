@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use passerelle_proto::envelope::{ChunkHashes, INLINE_BODY_LIMIT, VerifiedEnvelope, sealed_length};
-use passerelle_proto::wire::{self, Reason, UploadFrame, UploadReply, upload_frame::Frame, upload_reply::Reply};
+use passerelle_proto::wire::{
+    self, Reason, UploadFrame, UploadReply, upload_frame::Frame, upload_reply::Reply,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -102,7 +104,10 @@ impl ExchangeService {
             let _slot = slot;
             let mut frames = Box::pin(frames.take_until(stop.cancelled_owned()));
             let Some(Ok(UploadFrame { frame: Some(Frame::Open(envelope)) })) = frames.next().await else {
-                let error = status::invalid("Le premier message ouvre l'envoi.", "The first message opens the upload.");
+                let error = status::invalid(
+                    "Le premier message ouvre l'envoi.",
+                    "The first message opens the upload.",
+                );
                 drop(replies.send(Err(error)).await);
                 return;
             };
@@ -133,7 +138,8 @@ impl ExchangeService {
         self.check_room(agent, &verified, &name)?;
 
         let (bodies, held) = (self.0.parts.bodies.clone(), verified.clone());
-        let upload = blocking(move || bodies.upload(&name, &held, chunks)).await?.map_err(|error| disk(&error))?;
+        let upload =
+            blocking(move || bodies.upload(&name, &held, chunks)).await?.map_err(|error| disk(&error))?;
         let mut upload = Box::new(upload);
         tell(replies, Reply::NextChunk(upload.next_chunk())).await?;
         while !upload.is_whole() {
@@ -149,7 +155,11 @@ impl ExchangeService {
         Ok(())
     }
 
-    fn check_upload(&self, agent: &AgentCaller, envelope: &wire::Envelope) -> Result<VerifiedEnvelope, Stopped> {
+    fn check_upload(
+        &self,
+        agent: &AgentCaller,
+        envelope: &wire::Envelope,
+    ) -> Result<VerifiedEnvelope, Stopped> {
         let verified = self.check(agent, envelope)?;
         if verified.sealed_length() <= INLINE_BODY_LIMIT {
             return Err(mismatch(&verified, format!("inline_limit={INLINE_BODY_LIMIT}")).into());
@@ -162,7 +172,12 @@ impl ExchangeService {
         Ok(verified)
     }
 
-    fn check_room(&self, agent: &AgentCaller, verified: &VerifiedEnvelope, name: &BodyName) -> Result<(), Stopped> {
+    fn check_room(
+        &self,
+        agent: &AgentCaller,
+        verified: &VerifiedEnvelope,
+        name: &BodyName,
+    ) -> Result<(), Stopped> {
         let (bodies, limit) = (&self.0.parts.bodies, self.0.parts.limits.spool_bytes_per_agency);
         let used = bodies.used(&agent.id.agency).map_err(|error| disk(&error))?;
         let wanted = sealed_length(verified.header().plaintext_length);
@@ -208,7 +223,9 @@ async fn gather(
         };
         match next.transpose()?.and_then(|frame| frame.frame) {
             Some(Frame::Chunk(chunk)) => chunks.push(chunk),
-            Some(_) => return Err(status::invalid("Un morceau était attendu.", "A chunk was expected.").into()),
+            Some(_) => {
+                return Err(status::invalid("Un morceau était attendu.", "A chunk was expected.").into());
+            }
             None if chunks.is_empty() => return Err(cut().into()),
             None => break,
         }
@@ -235,7 +252,9 @@ fn mismatch(verified: &VerifiedEnvelope, detail: String) -> Refusal {
 }
 
 fn cut() -> Status {
-    Status::cancelled("Envoi interrompu : reprenez-le avec la même enveloppe. / Upload cut: resume it with the same envelope.")
+    Status::cancelled(
+        "Envoi interrompu : reprenez-le avec la même enveloppe. / Upload cut: resume it with the same envelope.",
+    )
 }
 
 fn disk(error: &std::io::Error) -> Status {
@@ -245,6 +264,8 @@ fn disk(error: &std::io::Error) -> Status {
     )
 }
 
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
     tokio::task::spawn_blocking(work).await.map_err(|error| status::internal(&error))
 }

@@ -1,17 +1,17 @@
 //! Accepting or denying an exchange: duplicate id, then the check that was submitted with it, then quotas.
 
-use passerelle_proto::agreement::Refusal;
 use passerelle_pki::name::AgentId;
+use passerelle_proto::agreement::Refusal;
 use passerelle_proto::envelope::{INLINE_BODY_LIMIT, VerifiedEnvelope, sealed_length};
-use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::event::{denied_detail, exchange_detail};
-use passerelle_proto::wire::{self, Reason, event::Detail};
+use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::reason;
+use passerelle_proto::wire::{self, Reason, event::Detail};
 
+use super::admission::{Admission, Admit};
 use super::denials::Guard;
 use super::quota::{Load, Rates};
 use super::stage::Stage;
-use super::admission::{Admission, Admit};
 use super::{DenialNote, LedgerError, NewEvent, Submission, agent_actor};
 use crate::view;
 
@@ -69,7 +69,9 @@ pub(super) fn accept(
         detail: Detail::Exchange(exchange_detail(header, &digest, &envelope.signing_key_id())),
     };
     stage.log(event, Some(record))?;
-    let row = stage.exchange(id)?.ok_or_else(|| LedgerError::Internal("an accepted exchange has no row".to_owned()))?;
+    let row = stage
+        .exchange(id)?
+        .ok_or_else(|| LedgerError::Internal("an accepted exchange has no row".to_owned()))?;
     Ok(Outcome::Receipt(stage.receipt(row.receipt_body(id, origin))))
 }
 
@@ -109,7 +111,8 @@ fn quota(
     let Some(agreement) = &header.agreement else { return Ok(Err(Refusal::not_found(None))) };
     let now = stage.now();
     let today = stage.volume(&agreement.number, &header.sender_agency, view::day(now.as_millis()))?;
-    let load = Load { number: &agreement.number, sender: &header.sender_agency, bytes: header.plaintext_length };
+    let load =
+        Load { number: &agreement.number, sender: &header.sender_agency, bytes: header.plaintext_length };
     Ok(counters.rates.take(admission.limits(), load, today, now))
 }
 

@@ -22,7 +22,9 @@ pub(super) fn acknowledge(
         let refused = match stage.exchange(&id)? {
             None => Some((Reason::RecipientUnknown, "field=exchange_id; no such exchange for this agency")),
             Some(row) => match row.recipient(caller.agency.as_str()) {
-                None => Some((Reason::RecipientUnknown, "field=exchange_id; no such exchange for this agency")),
+                None => {
+                    Some((Reason::RecipientUnknown, "field=exchange_id; no such exchange for this agency"))
+                }
                 Some(_) if row.header_digest != exchange.header_digest[..] => {
                     Some((Reason::BodyMismatch, "field=header_digest"))
                 }

@@ -36,7 +36,6 @@ impl Admission {
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
-
 }
 
 impl From<&Permitted> for Admission {
@@ -50,7 +49,11 @@ pub(super) type Admit = fn(&State, &VerifiedEnvelope, Timestamp) -> Result<Admis
 
 /// What may have changed since the submission was checked before the queue: signing key, members, agreement. Against
 /// the state as of every earlier event.
-pub(super) fn admit(state: &State, envelope: &VerifiedEnvelope, now: Timestamp) -> Result<Admission, Refusal> {
+pub(super) fn admit(
+    state: &State,
+    envelope: &VerifiedEnvelope,
+    now: Timestamp,
+) -> Result<Admission, Refusal> {
     let refuse = |reason, detail: String| Err(Refusal { reason, detail });
     let header = envelope.header();
     if state.signing_key(envelope.sender(), envelope.signing_key_id(), now).is_none() {

@@ -59,7 +59,9 @@ impl Answer {
             Self::Logged { result, reply } => drop(reply.send(result)),
             Self::Accepted { result, reply, kept } => {
                 let accepted = match result {
-                    Ok(Outcome::Receipt(index)) => receipts.get(index).cloned().ok_or_else(|| kept.unlogged()),
+                    Ok(Outcome::Receipt(index)) => {
+                        receipts.get(index).cloned().ok_or_else(|| kept.unlogged())
+                    }
                     Ok(Outcome::Denied(denial)) => Err(denial),
                     Err(error) => {
                         tracing::error!(%error, "a submission could not be decided");
@@ -123,7 +125,9 @@ impl Request {
     /// Bytes that it adds to a batch, roughly.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Accept { submission, .. } => submission.record.body.len() + submission.record.envelope.len(),
+            Self::Accept { submission, .. } => {
+                submission.record.body.len() + submission.record.envelope.len()
+            }
             _ => 0,
         }
     }

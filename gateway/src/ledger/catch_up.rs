@@ -79,7 +79,10 @@ impl<'a> CatchUp<'a> {
         let (had, published) = (batch.applied(), publisher.size());
         let had_hash = match had {
             0 => None,
-            _ => Some(Hash::try_from(view.meta()?.last_leaf_hash.as_ref()).map_err(|_| ViewError::Malformed("row"))?),
+            _ => Some(
+                Hash::try_from(view.meta()?.last_leaf_hash.as_ref())
+                    .map_err(|_| ViewError::Malformed("row"))?,
+            ),
         };
         let mut new = Self {
             entries,
@@ -137,7 +140,11 @@ impl<'a> CatchUp<'a> {
             let event = decode(leaf, &entry)?;
             self.state.apply(leaf, &event).map_err(|error| Fault::Open(OpenError::State(error)))?;
         }
-        if count == view.meta()?.governance { Ok(()) } else { Err(ViewError::Malformed("governance count").into()) }
+        if count == view.meta()?.governance {
+            Ok(())
+        } else {
+            Err(ViewError::Malformed("governance count").into())
+        }
     }
 
     /// Takes the events from leaf `from` to `to` (excluded) from the published log, where they are lacking.

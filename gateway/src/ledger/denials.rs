@@ -66,8 +66,7 @@ impl Guard {
             }
         }
         let counted = self.counted.entry((caller.clone(), reason.into()));
-        let counted =
-            counted.or_insert(Counted { tls_certificate, count: 0, first: now, last: now });
+        let counted = counted.or_insert(Counted { tls_certificate, count: 0, first: now, last: now });
         counted.count += 1;
         counted.last = now;
         false

@@ -125,9 +125,7 @@ impl Ledger {
     pub async fn tidy(&self) -> Result<Tidied, LedgerError> {
         let tidied: Tidied = self.ask(|reply| Request::Tidy { reply }).await??;
         let shared = Arc::clone(&self.shared);
-        let dropped = blocking(move || {
-            segments::drop_unneeded(&shared.journal, &shared.view, &shared.tail)
-        });
+        let dropped = blocking(move || segments::drop_unneeded(&shared.journal, &shared.view, &shared.tail));
         Ok(Tidied { dropped: dropped.await?, ..tidied })
     }
 

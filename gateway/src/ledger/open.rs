@@ -92,8 +92,7 @@ pub(super) fn open(settings: &Settings, seams: Seams) -> Result<Ledger, OpenErro
         publisher: None,
     };
     sequencer.log_own(own_event(settings, EventKind::GatewayStarted)).map_err(OpenError::Start)?;
-    sequencer.publisher =
-        Some(publisher.start(settings.publish_interval, view).map_err(OpenError::Thread)?);
+    sequencer.publisher = Some(publisher.start(settings.publish_interval, view).map_err(OpenError::Thread)?);
     let (queue, waiting) = mpsc::channel(QUEUE);
     let thread = thread::Builder::new()
         .name("sequencer".to_owned())

@@ -118,7 +118,9 @@ impl Ledger {
     pub async fn exchange_state(&self, exchange_id: &[u8]) -> Result<Option<ExchangeState>, LedgerError> {
         let (shared, id) = (Arc::clone(&self.shared), exchange_id.to_owned());
         blocking(move || {
-            let Some(row) = shared.view.exchange(&id).map_err(|error| view_failed(&error))? else { return Ok(None) };
+            let Some(row) = shared.view.exchange(&id).map_err(|error| view_failed(&error))? else {
+                return Ok(None);
+            };
             let recipients = row.recipients.iter().map(|recipient| {
                 let acknowledged = recipient.status() == RecipientStatus::Acknowledged;
                 Ok(RecipientOutcome {
@@ -158,7 +160,10 @@ impl Shared {
             if found.len() >= most || bytes >= BYTES_AT_ONCE {
                 break;
             }
-            let Some((leaf, id)) = self.view.next_mail(agency, from).map_err(|error| view_failed(&error))? else { break };
+            let Some((leaf, id)) = self.view.next_mail(agency, from).map_err(|error| view_failed(&error))?
+            else {
+                break;
+            };
             from = leaf + 1;
             let row = self.view.exchange(&id).map_err(|error| view_failed(&error))?;
             let Some(row) = row.filter(|row| waits(row, agency)) else { continue };

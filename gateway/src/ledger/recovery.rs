@@ -61,7 +61,8 @@ fn catch_up(
     let mut next = None;
     for entry in reader {
         let entry = entry.map_err(|error| Fault::Open(OpenError::Journal(error)))?;
-        let commit = Commit::from_entry(entry.payload).map_err(|error| Fault::Open(OpenError::Commit(error)))?;
+        let commit =
+            Commit::from_entry(entry.payload).map_err(|error| Fault::Open(OpenError::Commit(error)))?;
         let expected = next.unwrap_or_else(|| catch_up.state_from().min(commit.first_leaf));
         if commit.first_leaf < expected {
             return Err(Fault::Open(OpenError::Altered(commit.first_leaf)));
@@ -101,6 +102,7 @@ fn start(journal: &Journal, view: &View, published: u64) -> Result<(Reader, Opti
             Err(error) => return Err(Fault::Open(OpenError::Journal(error))),
         }
     }
-    let reader = journal.read_from(Position::START).map_err(|error| Fault::Open(OpenError::Journal(error)))?;
+    let reader =
+        journal.read_from(Position::START).map_err(|error| Fault::Open(OpenError::Journal(error)))?;
     Ok((reader, None))
 }

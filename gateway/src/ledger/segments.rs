@@ -39,7 +39,11 @@ pub(super) fn drop_unneeded(journal: &Journal, view: &View, tail: &Tail) -> Resu
         match journal.drop_segment(segment) {
             Ok(done) => dropped += usize::from(done),
             Err(error) => {
-                tracing::warn!(segment, error = &error as &dyn std::error::Error, "a segment cannot be dropped");
+                tracing::warn!(
+                    segment,
+                    error = &error as &dyn std::error::Error,
+                    "a segment cannot be dropped"
+                );
             }
         }
     }

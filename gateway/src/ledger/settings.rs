@@ -63,7 +63,9 @@ pub enum OpenError {
     #[error("the journal cannot be opened")]
     Journal(#[source] JournalError),
     /// A published log without its journal: what is in transit is gone, and a new journal would hide it.
-    #[error("there is a published log in {log}, but no journal in {journal}; restore the journal from a copy")]
+    #[error(
+        "there is a published log in {log}, but no journal in {journal}; restore the journal from a copy"
+    )]
     JournalMissing {
         /// Where the journal should be.
         journal: PathBuf,
@@ -96,10 +98,14 @@ pub enum OpenError {
         to: u64,
     },
     /// An event of the journal, or of a bundle, is not the one that the published tree has.
-    #[error("event {0} is not the one in the published log; restore the journal or the log folder from a copy")]
+    #[error(
+        "event {0} is not the one in the published log; restore the journal or the log folder from a copy"
+    )]
     Altered(u64),
     /// The published events do not have the root that the checkpoint signs.
-    #[error("the published events do not have the root that the checkpoint signs; restore the log folder from a copy")]
+    #[error(
+        "the published events do not have the root that the checkpoint signs; restore the log folder from a copy"
+    )]
     OtherTree,
     /// An entry of the published log could not be read.
     #[error("event {leaf} of the published log cannot be read; restore the log folder from a copy")]

@@ -89,11 +89,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Adds an event, with the record that it accepts. On an error the batch is as it was, or broken.
-    pub(super) fn log(
-        &mut self,
-        new: NewEvent,
-        record: Option<StoredRecord>,
-    ) -> Result<Logged, LedgerError> {
+    pub(super) fn log(&mut self, new: NewEvent, record: Option<StoredRecord>) -> Result<Logged, LedgerError> {
         let mut nonce = [0; NONCE_SIZE];
         self.random.fill(&mut nonce).map_err(|_| LedgerError::Internal("no randomness".to_owned()))?;
         let kind = new.kind;
@@ -104,8 +100,9 @@ impl<'a> Stage<'a> {
             actor: Some(new.actor),
             detail: Some(new.detail),
         };
-        let entry = event::encode(&event)
-            .map_err(|error| LedgerError::Internal(format!("event of kind {}: {error}", kind.as_str_name())))?;
+        let entry = event::encode(&event).map_err(|error| {
+            LedgerError::Internal(format!("event of kind {}: {error}", kind.as_str_name()))
+        })?;
         let entry = Bytes::from(entry);
         let leaf_index = self.batch.applied();
         if changes_state(kind) {

@@ -32,7 +32,8 @@ pub(super) fn expire(
         }
         let detail = wire::ExchangeDetail { recipients: waiting, ..accepted(log, &id, &row) };
         let kind = wire::EventKind::ExchangeExpired;
-        stage.log(NewEvent { kind, actor: gateway_actor(gateway), detail: Detail::Exchange(detail) }, None)?;
+        stage
+            .log(NewEvent { kind, actor: gateway_actor(gateway), detail: Detail::Exchange(detail) }, None)?;
         expired += 1;
     }
     Ok(expired)

@@ -28,10 +28,14 @@ pub enum LogError {
         source: io::Error,
     },
     /// The checkpoint is not one that this log's key signed. Restore the folder from a copy.
-    #[error("the published checkpoint does not verify under this gateway's key; restore the log folder from a copy")]
+    #[error(
+        "the published checkpoint does not verify under this gateway's key; restore the log folder from a copy"
+    )]
     Checkpoint(#[source] passerelle_proto::tlog::checkpoint::CheckpointError),
     /// The tiles are not those that the checkpoint signs. Restore the folder from a copy.
-    #[error("the published tiles do not have the root that the checkpoint signs; restore the log folder from a copy")]
+    #[error(
+        "the published tiles do not have the root that the checkpoint signs; restore the log folder from a copy"
+    )]
     OtherTree,
     /// The right edge of the log cannot be read. Restore the folder from a copy.
     #[error("the published log cannot be continued: {0}; restore the log folder from a copy")]

@@ -167,7 +167,10 @@ impl Publisher {
         if let Some(mark) = self.tail.published_mark()
             && let Err(error) = view.set_published(mark)
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the view does not take how far the log is published");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the view does not take how far the log is published"
+            );
         }
     }
 }

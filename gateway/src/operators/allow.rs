@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn the_table_has_every_method_of_both_services_and_no_other() {
-        let set = prost_types::FileDescriptorSet::decode(passerelle_proto::wire::FILE_DESCRIPTOR_SET).unwrap();
+        let set =
+            prost_types::FileDescriptorSet::decode(passerelle_proto::wire::FILE_DESCRIPTOR_SET).unwrap();
         let methods: BTreeSet<String> = set
             .file
             .iter()

@@ -96,8 +96,8 @@ fn fingerprint(path: &Path) -> Fingerprint {
 fn read(path: &Path) -> Result<Keys, JwksError> {
     let bytes = passerelle_pki::files::read_limited(path, FILE_LIMIT)
         .map_err(|source| JwksError::File { path: path.to_owned(), source })?;
-    let set: JwkSet = serde_json::from_slice(&bytes)
-        .map_err(|source| JwksError::Json { path: path.to_owned(), source })?;
+    let set: JwkSet =
+        serde_json::from_slice(&bytes).map_err(|source| JwksError::Json { path: path.to_owned(), source })?;
     let mut keys = Keys::new();
     for (kid, key) in set.keys.iter().filter_map(usable) {
         if keys.insert(kid.clone(), key).is_some() {

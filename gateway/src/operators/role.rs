@@ -52,7 +52,9 @@ impl Role {
     #[must_use]
     pub const fn is_of_an_agency(self) -> bool {
         match self {
-            Self::AgencyAdmin | Self::AgreementOfficer | Self::SigningAuthority | Self::PrivacyOfficer => true,
+            Self::AgencyAdmin | Self::AgreementOfficer | Self::SigningAuthority | Self::PrivacyOfficer => {
+                true
+            }
             Self::PlatformAdmin | Self::Auditor | Self::SecurityOperator => false,
         }
     }

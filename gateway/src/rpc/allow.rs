@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn the_table_has_every_method_of_the_schema_and_no_other() {
-        let set = prost_types::FileDescriptorSet::decode(passerelle_proto::wire::FILE_DESCRIPTOR_SET).unwrap();
+        let set =
+            prost_types::FileDescriptorSet::decode(passerelle_proto::wire::FILE_DESCRIPTOR_SET).unwrap();
         let schema: BTreeSet<(String, String)> = set
             .file
             .iter()
@@ -110,8 +111,20 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_for_nobody() {
-        for path in ["", "/", "/passerelle.v1.Exchange/", "/passerelle.v1.Exchange/Submit/", "/x.Exchange/Submit", "/tile", "/checkpoint/x"] {
-            assert_eq!((credential(Door::Public, path), credential(Door::Agents, path)), (None, None), "{path}");
+        for path in [
+            "",
+            "/",
+            "/passerelle.v1.Exchange/",
+            "/passerelle.v1.Exchange/Submit/",
+            "/x.Exchange/Submit",
+            "/tile",
+            "/checkpoint/x",
+        ] {
+            assert_eq!(
+                (credential(Door::Public, path), credential(Door::Agents, path)),
+                (None, None),
+                "{path}"
+            );
         }
         assert_eq!(credential(Door::Agents, "/checkpoint"), None);
     }

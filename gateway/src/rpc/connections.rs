@@ -119,9 +119,8 @@ pub fn welcome(
     now: Timestamp,
 ) -> Result<(), &'static str> {
     let certificate = &agent.certificate;
-    let listed = revocations
-        .list(certificate.issuer_key_id)
-        .is_none_or(|list| list.contains(&certificate.serial));
+    let listed =
+        revocations.list(certificate.issuer_key_id).is_none_or(|list| list.contains(&certificate.serial));
     let agency: &AgencyCode = &agent.id.agency;
     if listed || state.revoked_since(&certificate.serial).is_some() {
         Err("its certificate is revoked")

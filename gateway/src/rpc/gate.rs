@@ -16,14 +16,18 @@ pub fn gated(door: Door, routes: Router) -> Router {
     routes.layer(middleware::from_fn(move |request: Request, next: Next| async move {
         let caller = request.extensions().get::<Caller>();
         match allow::credential(door, request.uri().path()) {
-            None => refused(&request, Status::permission_denied(
-                "Rien de tel n'est offert ici. / Nothing of the kind is offered here.",
-            )),
-            Some(Credential::AgentCertificate) if !matches!(caller, Some(Caller::Agent(_))) => {
-                refused(&request, Status::unauthenticated(
+            None => refused(
+                &request,
+                Status::permission_denied(
+                    "Rien de tel n'est offert ici. / Nothing of the kind is offered here.",
+                ),
+            ),
+            Some(Credential::AgentCertificate) if !matches!(caller, Some(Caller::Agent(_))) => refused(
+                &request,
+                Status::unauthenticated(
                     "Un certificat d'agent est requis. / An agent's certificate is required.",
-                ))
-            }
+                ),
+            ),
             Some(_) => next.run(request).await,
         }
     }))

@@ -31,9 +31,7 @@ impl From<LedgerError> for Status {
                     "Le journal ne peut être écrit : rien n'a été fait. / The log cannot be written: nothing was done.",
                 )
             }
-            LedgerError::Stopped => {
-                Self::unavailable("La passerelle s'arrête. / The gateway is stopping.")
-            }
+            LedgerError::Stopped => Self::unavailable("La passerelle s'arrête. / The gateway is stopping."),
             LedgerError::Internal(cause) => internal(&cause),
         }
     }

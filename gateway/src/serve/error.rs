@@ -26,7 +26,9 @@ pub enum ServeError {
     #[error("le certificat racine ne peut être lu / the root certificate cannot be read")]
     Root(#[source] CertificateError),
     /// A key of the gateway's own.
-    #[error("la clé {path} ne peut être lue; `passerelle-gateway init` les crée / the key {path} cannot be read; `passerelle-gateway init` makes them")]
+    #[error(
+        "la clé {path} ne peut être lue; `passerelle-gateway init` les crée / the key {path} cannot be read; `passerelle-gateway init` makes them"
+    )]
     Key {
         /// Its file.
         path: std::path::PathBuf,
@@ -35,7 +37,9 @@ pub enum ServeError {
         source: KeyFileError,
     },
     /// A certificate of the gateway's own.
-    #[error("le certificat {path} n'est pas valable; renouvelez-le / the certificate {path} is not valid; renew it")]
+    #[error(
+        "le certificat {path} n'est pas valable; renouvelez-le / the certificate {path} is not valid; renew it"
+    )]
     Certificate {
         /// Its file.
         path: std::path::PathBuf,
@@ -50,7 +54,9 @@ pub enum ServeError {
     #[error("le registre ne peut être ouvert / the ledger cannot be opened")]
     Ledger(#[from] OpenError),
     /// The spool.
-    #[error("le dossier des corps scellés ne peut être ouvert / the folder of sealed bodies cannot be opened")]
+    #[error(
+        "le dossier des corps scellés ne peut être ouvert / the folder of sealed bodies cannot be opened"
+    )]
     Bodies(#[source] std::io::Error),
     /// Operators' issuers.
     #[error("les émetteurs de jetons ne peuvent être lus / the token issuers cannot be read")]
@@ -59,7 +65,9 @@ pub enum ServeError {
     #[error("TLS ne peut être configuré / TLS cannot be set up")]
     Tls(#[source] TlsError),
     /// An address is taken, or not this machine's.
-    #[error("impossible d'écouter sur {address}; changez [listen] / cannot listen on {address}; change [listen]")]
+    #[error(
+        "impossible d'écouter sur {address}; changez [listen] / cannot listen on {address}; change [listen]"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,

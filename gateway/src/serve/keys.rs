@@ -63,7 +63,9 @@ impl GatewayKeys {
 }
 
 fn key(path: &Path) -> Result<Arc<Ed25519Key>, ServeError> {
-    keyfile::load(path, None).map(Arc::new).map_err(|source| ServeError::Key { path: path.to_owned(), source })
+    keyfile::load(path, None)
+        .map(Arc::new)
+        .map_err(|source| ServeError::Key { path: path.to_owned(), source })
 }
 
 fn chain(path: &Path) -> Result<Chain, ServeError> {

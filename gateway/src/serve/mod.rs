@@ -63,7 +63,9 @@ pub(crate) struct Parts {
 /// # Errors
 /// [`ServeError`], which says what to do; nothing runs then.
 pub async fn start(config: Config, clock: SharedClock) -> Result<Running, ServeError> {
-    let parts = tokio::task::spawn_blocking(move || open(config, clock)).await.map_err(|error| ServeError::thread(&error))??;
+    let parts = tokio::task::spawn_blocking(move || open(config, clock))
+        .await
+        .map_err(|error| ServeError::thread(&error))??;
     let connections = Connections::default();
     let tls = |client_auth, alpn: &[&[u8]]| {
         ServerTls::new(ServerSettings {
@@ -82,7 +84,11 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Running, ServeE
     };
     let bind = |address, tls| {
         let connections = connections.clone();
-        async move { Listener::bind(address, tls, limits, connections).await.map_err(|source| ServeError::Bind { address, source }) }
+        async move {
+            Listener::bind(address, tls, limits, connections)
+                .await
+                .map_err(|source| ServeError::Bind { address, source })
+        }
     };
     let agents = bind(parts.config.listen_agents, tls(ClientAuth::Required, &[b"h2"])?).await?;
     let public = bind(parts.config.listen_public, tls(ClientAuth::None, &[b"h2", b"http/1.1"])?).await?;
@@ -106,7 +112,8 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Running, ServeE
 fn open(config: Config, clock: SharedClock) -> Result<Parts, ServeError> {
     let now = clock.now();
     let passphrase = config.passphrase()?;
-    let authority = Authority::open(&config.pki.issuing_authority, &passphrase).map_err(ServeError::Authority)?;
+    let authority =
+        Authority::open(&config.pki.issuing_authority, &passphrase).map_err(ServeError::Authority)?;
     let anchor = TrustAnchor::from_pem_file(&config.pki.root_certificate).map_err(ServeError::Root)?;
     let keys = GatewayKeys::load(&config, anchor)?;
     let revocations = Revocations::new();
@@ -131,7 +138,8 @@ fn open(config: Config, clock: SharedClock) -> Result<Parts, ServeError> {
         configuration_digest: config.digest,
     })?;
     let bodies = Bodies::open(&config.bodies_dir()).map_err(ServeError::Bodies)?;
-    let operators = Operators::new(&config.operators, keys.operators.public_key()).map_err(ServeError::Operators)?;
+    let operators =
+        Operators::new(&config.operators, keys.operators.public_key()).map_err(ServeError::Operators)?;
     Ok(Parts {
         config,
         clock,

@@ -65,7 +65,12 @@ fn agents(routes: Routes, parts: &Parts) -> Routes {
         stop: parts.stop.clone(),
     });
     let issuer = parts.authority.issuer().key_id();
-    let directory = DirectoryService::new(parts.ledger.clone(), clock(), parts.revocations.clone(), (issuer, parts.keys.signing_chain.clone()));
+    let directory = DirectoryService::new(
+        parts.ledger.clone(),
+        clock(),
+        parts.revocations.clone(),
+        (issuer, parts.keys.signing_chain.clone()),
+    );
     let agreements = AgreementsService::new(parts.ledger.clone(), clock(), parts.stop.clone());
     let renewal = RenewalService { ledger: parts.ledger.clone(), certifier: certifier(parts) };
     routes

@@ -114,7 +114,12 @@ impl State {
         }
     }
 
-    fn apply_issued(&mut self, id: AgentId, detail: &wire::CertificateDetail, at: Timestamp) -> Result<(), Misfit> {
+    fn apply_issued(
+        &mut self,
+        id: AgentId,
+        detail: &wire::CertificateDetail,
+        at: Timestamp,
+    ) -> Result<(), Misfit> {
         let signing = self.issued(&detail.signing_certificate, Usage::Signing, &id, at)?;
         let tls = self.issued(&detail.tls_certificate, Usage::Tls, &id, at)?;
         if !detail.token_id.is_empty() {
@@ -180,7 +185,12 @@ impl State {
         Ok(())
     }
 
-    fn verified_bundle(&self, published: &wire::Statement, id: &AgentId, at: Timestamp) -> Result<Bundle, Misfit> {
+    fn verified_bundle(
+        &self,
+        published: &wire::Statement,
+        id: &AgentId,
+        at: Timestamp,
+    ) -> Result<Bundle, Misfit> {
         let key_id = statement::key_hint(published).ok_or("a bundle without a signature")?;
         let key = self
             .signing_key(id, key_id, at)
@@ -201,9 +211,11 @@ impl State {
         now: Timestamp,
     ) -> Result<NewEvent, Refused> {
         match self.verified_bundle(&published, id, now) {
-            Ok(_) => {
-                Ok(NewEvent { kind: EventKind::KeyBundlePublished, actor, detail: Detail::KeyBundle(published) })
-            }
+            Ok(_) => Ok(NewEvent {
+                kind: EventKind::KeyBundlePublished,
+                actor,
+                detail: Detail::KeyBundle(published),
+            }),
             Err(why) => Err(Refused::new(
                 RefusedKind::Invalid,
                 format!("Le trousseau n'est pas valide : {why}."),
@@ -216,7 +228,12 @@ impl State {
     ///
     /// # Errors
     /// When the agency is not active or the agent's name is none.
-    pub fn issue_token(&self, agent: &AgentId, token_id: &str, actor: wire::Actor) -> Result<NewEvent, Refused> {
+    pub fn issue_token(
+        &self,
+        agent: &AgentId,
+        token_id: &str,
+        actor: wire::Actor,
+    ) -> Result<NewEvent, Refused> {
         self.demand_active(agent.agency.as_str())?;
         let detail = wire::CertificateDetail {
             agency: agent.agency.to_string(),

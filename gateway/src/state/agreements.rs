@@ -162,7 +162,8 @@ impl State {
             .find(|(_, agreement)| {
                 let standing = agreement.standing();
                 standing.activated.is_some()
-                    && in_force_from(agreement.document().agreement(), standing).is_some_and(|from| from <= now)
+                    && in_force_from(agreement.document().agreement(), standing)
+                        .is_some_and(|from| from <= now)
             })
             .map(|((_, newer), _)| *newer)
     }
@@ -194,8 +195,14 @@ impl State {
         if self.agreement(&terms.number, terms.version).is_some() {
             return Err(Refused::new(
                 RefusedKind::AlreadyExists,
-                format!("La version {} de {} existe déjà; un contenu modifié est une nouvelle version.", terms.version, terms.number),
-                format!("Version {} of {} exists; changed content is a new version.", terms.version, terms.number),
+                format!(
+                    "La version {} de {} existe déjà; un contenu modifié est une nouvelle version.",
+                    terms.version, terms.number
+                ),
+                format!(
+                    "Version {} of {} exists; changed content is a new version.",
+                    terms.version, terms.number
+                ),
             ));
         }
         if let Some(before) = &terms.supersedes
@@ -203,8 +210,14 @@ impl State {
         {
             return Err(Refused::new(
                 RefusedKind::Conflict,
-                format!("La version {} de {}, que celle-ci remplace, n'existe pas.", before.version, before.number),
-                format!("Version {} of {}, which this one replaces, does not exist.", before.version, before.number),
+                format!(
+                    "La version {} de {}, que celle-ci remplace, n'existe pas.",
+                    before.version, before.number
+                ),
+                format!(
+                    "Version {} of {}, which this one replaces, does not exist.",
+                    before.version, before.number
+                ),
             ));
         }
         for party in terms.parties() {
@@ -247,7 +260,9 @@ impl State {
         let signature =
             request.signature.clone().ok_or_else(|| invalid("signature absente / missing".to_owned()))?;
         if signature.agency != agent.agency.as_str() {
-            return Err(invalid("un agent ne signe que pour son organisme / an agent signs for its agency only".to_owned()));
+            return Err(invalid(
+                "un agent ne signe que pour son organisme / an agent signs for its agency only".to_owned(),
+            ));
         }
         self.with_signature(version, &signature, now).map_err(invalid)?;
         let detail = wire::AgreementDetail {
@@ -335,7 +350,8 @@ impl State {
             return Ok(Version::Collecting(version));
         }
         let basis = version.agreement().legal_basis;
-        let standing = version.standing().after(Step::AllSigned, basis, at).map_err(|error| error.to_string())?;
+        let standing =
+            version.standing().after(Step::AllSigned, basis, at).map_err(|error| error.to_string())?;
         let signed = version.with_standing(standing).into_verified().map_err(|error| chain(&error))?;
         Ok(Version::Signed(signed))
     }
@@ -371,8 +387,7 @@ impl State {
             (_, Some(step), _) => {
                 let basis = known.document().agreement().legal_basis;
                 let taken = step.step(&detail.on, &detail.note)?;
-                let standing =
-                    known.standing().after(taken, basis, at).map_err(|error| error.to_string())?;
+                let standing = known.standing().after(taken, basis, at).map_err(|error| error.to_string())?;
                 known.with_standing(standing)
             }
             _ => return Err(format!("{} does not fit", kind.as_str_name())),
@@ -390,7 +405,8 @@ impl State {
             .map_err(|mistakes| format!("a document with {} mistakes", mistakes.len()))?;
         let terms = document.agreement();
         let mut standing = Standing::proposed();
-        if let Some(older) = terms.supersedes.as_ref().and_then(|older| self.agreement(&older.number, older.version))
+        if let Some(older) =
+            terms.supersedes.as_ref().and_then(|older| self.agreement(&older.number, older.version))
             && change::inherits_receipt(older.document().agreement(), terms)
         {
             standing.sent_to_cai_on = older.standing().sent_to_cai_on;

@@ -80,7 +80,9 @@ impl State {
         let applied = match (&event.detail, event.kind()) {
             (Some(Detail::Agency(detail)), kind) => self.apply_agency(kind, detail, &actor),
             (Some(Detail::Certificate(detail)), kind) => self.apply_certificate(kind, detail, at),
-            (Some(Detail::KeyBundle(bundle)), EventKind::KeyBundlePublished) => self.apply_bundle(bundle, &actor, at),
+            (Some(Detail::KeyBundle(bundle)), EventKind::KeyBundlePublished) => {
+                self.apply_bundle(bundle, &actor, at)
+            }
             (Some(Detail::Agreement(detail)), kind) => self.apply_agreement(kind, detail, &actor, at),
             _ => Ok(()),
         };

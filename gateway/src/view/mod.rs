@@ -26,8 +26,8 @@ mod volumes;
 
 pub use apply::{Changes, Finished, ViewBatch};
 pub use exchanges::{ExchangeRow, RecipientRow, RecipientStatus};
-pub use meta::Meta;
 pub(crate) use governance::changes_state;
+pub use meta::Meta;
 pub use query::{EntrySource, Page, Query, QueryError};
 pub use store::{View, ViewError};
 pub(crate) use volumes::{Volume, day};

@@ -128,7 +128,8 @@ impl View {
 
 /// The conditions on indexed fields, most selective first.
 fn conditions(query: &Query) -> Vec<(Field, Vec<u8>)> {
-    let text = |field, value: &Option<String>| value.as_ref().map(|value| (field, value.clone().into_bytes()));
+    let text =
+        |field, value: &Option<String>| value.as_ref().map(|value| (field, value.clone().into_bytes()));
     let outcome = match query.outcome {
         wire::Outcome::Unspecified => None,
         wire::Outcome::Accepted => Some((Field::Outcome, index::ACCEPTED.to_vec())),

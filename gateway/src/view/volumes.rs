@@ -30,9 +30,8 @@ pub(super) fn key(number: &str, sender: &str, day: i32) -> Vec<u8> {
 pub(crate) fn day(ms: u64) -> i32 {
     let toronto = jiff::tz::TimeZone::get("America/Toronto").unwrap_or(jiff::tz::TimeZone::UTC);
     let instant = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    let seconds = instant.map_or(0, |instant| {
-        instant.as_second() + i64::from(toronto.to_offset(instant).seconds())
-    });
+    let seconds =
+        instant.map_or(0, |instant| instant.as_second() + i64::from(toronto.to_offset(instant).seconds()));
     i32::try_from(seconds.div_euclid(86_400)).unwrap_or(i32::MAX)
 }
 
