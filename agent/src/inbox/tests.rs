@@ -1,3 +1,5 @@
+//! Shared parts of the tests: tests.
+
 use futures_util::StreamExt;
 use passerelle_proto::envelope::INLINE_BODY_LIMIT;
 

@@ -1,3 +1,5 @@
+//! Shared parts of the tests: tests.
+
 use std::time::Duration;
 
 use super::*;

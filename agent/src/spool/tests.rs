@@ -1,3 +1,5 @@
+//! Shared parts of the tests: tests.
+
 use passerelle_pki::clock::Timestamp;
 use passerelle_proto::tlog::leaf_hash;
 use ring::rand::SystemRandom;
