@@ -1,6 +1,6 @@
 //! The service `Exchange`: records in, records out, acknowledgements.
 //!
-//! What a submission must pass before the ledger sees it is in [`checks`]; the ledger decides the rest with the log in
+//! What a submission must pass before the ledger sees it is in `checks`; the ledger decides the rest with the log in
 //! hand. A refusal always leaves an event and tells the sender why.
 
 mod checks;

@@ -126,7 +126,7 @@ impl State {
     /// Decides on a header: the agreement that it names, in the version that it names.
     ///
     /// # Errors
-    /// The first failing check of [`permits`], or `AGREEMENT_REPLACED` when a newer version is in force.
+    /// The first failing check of [`permits()`], or `AGREEMENT_REPLACED` when a newer version is in force.
     pub fn permits(&self, header: &wire::Header, now: Timestamp) -> Result<Permitted, Refusal> {
         let reference = header.agreement.as_ref();
         let not_found = || Refusal::not_found(reference);

@@ -8,7 +8,7 @@
 //! Trust: not trusted. Who edits it can hide or repeat deliveries and falsify answers to queries until the next
 //! rebuild; they can neither forge a record nor change the log.
 //!
-//! All aggregates live in one tree under a prefix byte each ([`keys`]), because sled applies a batch atomically
+//! All aggregates live in one tree under a prefix byte each (`keys`), because sled applies a batch atomically
 //! within one tree only. One file per aggregate.
 
 mod apply;
