@@ -2,4 +2,7 @@
 
 pub mod bench;
 pub mod generator;
+pub mod network;
+pub mod probe;
+pub mod roles;
 pub mod sandbox;

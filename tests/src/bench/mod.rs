@@ -2,7 +2,9 @@
 //!
 //! A figure that was not measured is `null` in the JSON, never left out and never guessed.
 
+pub mod echo;
 pub mod floor;
+pub mod load;
 
 use serde::Serialize;
 use std::time::{Duration, Instant};

@@ -1,8 +1,10 @@
 //! `cargo run --release`: the sandbox.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use passerelle_pki::clock::SystemClock;
-use passerelle_tests::sandbox;
+use passerelle_tests::{roles, sandbox};
 
 /// Le bac à sable : des dossiers vont d'un organisme à l'autre. / The sandbox: records go from one agency to another.
 #[derive(Debug, Parser)]
@@ -19,8 +21,20 @@ struct Arguments {
     json: bool,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    if let Some(status) = roles::dispatch(std::env::args_os()) {
+        return status;
+    }
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let report = sandbox::tour(folder.path(), arguments.records, arguments.seed, &SystemClock)?;
     println!("De RAMQ à SAAQ / from RAMQ to SAAQ");

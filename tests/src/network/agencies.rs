@@ -1,0 +1,127 @@
+//! What operators do for agencies: register them, let agents in, carry agreements from draft to force.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use passerelle_pki::clock::SharedClock;
+use passerelle_proto::agreement::Document;
+use passerelle_proto::agreement::draft::Draft;
+use serde_json::Value;
+
+use super::Network;
+use super::agreements::Body;
+use super::operators::Operator;
+use crate::probe::Probe;
+use crate::roles::Role;
+
+impl Network {
+    /// Registers a public body; a second person approves it.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub fn register(&self, body: Body) -> anyhow::Result<()> {
+        self.register_only(body)?;
+        self.operate(Operator::SecondAdmin, &["agency", "approve", body.code]).map(drop)
+    }
+
+    /// Registers a public body that nobody approves yet.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub fn register_only(&self, body: Body) -> anyhow::Result<()> {
+        let names = ["--name-fr", body.fr, "--name-en", body.en];
+        let command: Vec<&str> = ["agency", "register", body.code].into_iter().chain(names).collect();
+        self.operate(Operator::Admin, &command).map(drop)
+    }
+
+    /// A one-time enrolment token for an agent.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub fn enrolment_token(&self, agency: &str, agent: &str) -> anyhow::Result<String> {
+        let printed = self.operate(Operator::Admin, &["agency", "token", agency, agent])?;
+        Ok(printed.trim().to_owned())
+    }
+
+    /// Enrols a probe of an agency, with a published key bundle.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub async fn probe(&self, agency: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
+        let token = self.enrolment_token(agency, "sonde")?;
+        let id = format!("{agency}/sonde").parse()?;
+        let clock = SharedClock::clone(clock);
+        let mut probe = Probe::enrol(self.addresses(), self.anchor()?, id, token, clock).await?;
+        probe.publish_bundle().await?;
+        Ok(probe)
+    }
+
+    /// Proposes an agreement, and gives its document as it must be signed.
+    ///
+    /// # Errors
+    /// Every mistake of the draft; what the gateway refuses.
+    pub fn propose(&self, draft: &Draft) -> anyhow::Result<Document> {
+        let folder = self.folder().join("ententes");
+        fs::create_dir_all(&folder)?;
+        let path: PathBuf = folder.join(format!("{}-v{}.json", draft.number, draft.version));
+        let bytes = draft.to_json()?;
+        fs::write(&path, &bytes)?;
+        let shown = path.to_str().context("a folder with a UTF-8 name")?;
+        self.operate(Operator::AgreementOfficer, &["agreement", "propose", shown])?;
+        Document::parse(bytes).map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))
+    }
+
+    /// Moves a version of an agreement on: `activate`, `suspend`, `revoke`, …
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub fn step(&self, operator: Operator, step: &str, draft: &Draft) -> anyhow::Result<()> {
+        let version = draft.version.to_string();
+        let note = ["--note", "bac à sable"];
+        let command: Vec<&str> =
+            ["agreement", step, &draft.number, "--version", &version].into_iter().chain(note).collect();
+        self.operate(operator, &command).map(drop)
+    }
+
+    /// Proposes an agreement, has its parties sign it, and activates it.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub async fn conclude(&self, draft: &Draft, parties: &[&Probe]) -> anyhow::Result<Document> {
+        let document = self.propose(draft).with_context(|| draft.number.clone())?;
+        for party in parties {
+            party.sign_agreement(&document).await.with_context(|| draft.number.clone())?;
+        }
+        self.step(Operator::SigningAuthority, "activate", draft)?;
+        Ok(document)
+    }
+
+    /// Events of the log, newest first, as the auditor is shown them; each reading is itself an event.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub fn audit(&self, filter: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let question = ["audit", "query", "--reason", "vérification", "--limit", "1000", "--json"];
+        let command: Vec<&str> = question.into_iter().chain(filter.iter().copied()).collect();
+        let answer: Value = serde_json::from_str(&self.operate(Operator::Auditor, &command)?)?;
+        answer["events"].as_array().cloned().context("events")
+    }
+
+    /// Has `passerelle-verify` check the whole published log, with the key that the gateway's `init` made.
+    ///
+    /// # Errors
+    /// The first bad entry.
+    pub fn verify_log(&self) -> anyhow::Result<Value> {
+        let arguments = [
+            "log".into(),
+            self.log_folder().into_os_string(),
+            "--vkey-file".into(),
+            self.log_key_file().into_os_string(),
+            "--json".into(),
+        ];
+        let printed = self.program().run(Role::Verify, &arguments)?;
+        let last = printed.lines().last().context("a verdict")?;
+        Ok(serde_json::from_str(last)?)
+    }
+}
