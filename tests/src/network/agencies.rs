@@ -13,7 +13,6 @@ use super::Network;
 use super::agreements::Body;
 use super::operators::Operator;
 use crate::probe::Probe;
-use crate::roles::Role;
 
 impl Network {
     /// Registers a public body; a second person approves it.
@@ -106,22 +105,5 @@ impl Network {
         let command: Vec<&str> = question.into_iter().chain(filter.iter().copied()).collect();
         let answer: Value = serde_json::from_str(&self.operate(Operator::Auditor, &command)?)?;
         answer["events"].as_array().cloned().context("events")
-    }
-
-    /// Has `passerelle-verify` check the whole published log, with the key that the gateway's `init` made.
-    ///
-    /// # Errors
-    /// The first bad entry.
-    pub fn verify_log(&self) -> anyhow::Result<Value> {
-        let arguments = [
-            "log".into(),
-            self.log_folder().into_os_string(),
-            "--vkey-file".into(),
-            self.log_key_file().into_os_string(),
-            "--json".into(),
-        ];
-        let printed = self.program().run(Role::Verify, &arguments)?;
-        let last = printed.lines().last().context("a verdict")?;
-        Ok(serde_json::from_str(last)?)
     }
 }

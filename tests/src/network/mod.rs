@@ -2,6 +2,7 @@
 
 pub mod agencies;
 pub mod agreements;
+pub mod log;
 pub mod operators;
 pub mod process;
 

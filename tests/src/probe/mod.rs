@@ -6,6 +6,7 @@
 mod cases;
 mod channel;
 mod forge;
+pub mod mail;
 pub mod refusals;
 
 use std::collections::BTreeSet;
