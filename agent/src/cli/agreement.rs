@@ -124,7 +124,7 @@ async fn sign(
     if output.json {
         println!("{}", to_json(&signed)?);
     } else {
-        println!("Signée / Signed: {} v{}, {}", which.number, which.version, hex::encode(shown));
+        println!("Signée / Signed: {} v{} → {}", which.number, which.version, french(&signed.state));
     }
     Ok(())
 }
@@ -147,11 +147,10 @@ fn confirmed(output: OutputOption) -> Result<bool, Failure> {
 
 /// Whether records may be sent under it now.
 pub(super) fn is_in_force(agreement: &Agreement, now: Timestamp) -> bool {
-    let moment = |text: &str| text.parse::<jiff::Timestamp>().ok();
     let now = now.to_jiff();
     agreement.state == "AGREEMENT_STATE_ACTIVE"
-        && agreement.in_force_from.as_deref().and_then(moment).is_some_and(|from| from <= now)
-        && moment(&agreement.in_force_until).is_some_and(|until| now < until)
+        && agreement.in_force_from.is_some_and(|from| from <= now)
+        && now < agreement.in_force_until
 }
 
 /// A state as people say it.

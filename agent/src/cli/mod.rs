@@ -16,8 +16,6 @@ mod send;
 mod serve;
 mod status;
 mod take;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::ffi::OsString;
@@ -72,6 +70,8 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
         Command::Doctor { output } => block_on(doctor::run(config, output, &clock)),
         Command::Config(ConfigAction::Check) => {
             let config = config.load()?;
+            // What the file names is read too.
+            config.settings()?;
             println!("{} : aucune erreur / no mistake", config.path.display());
             Ok(())
         }

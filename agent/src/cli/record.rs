@@ -92,18 +92,18 @@ pub(super) fn text(record: &Record) -> String {
     }
     for recipient in &record.recipients {
         let reason = recipient.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        lines.push(format!("    → {} : {}{reason}", recipient.agency, recipient_text(recipient.state)));
+        lines.push(format!("    → {} : {}{reason}", recipient.agency, recipient_text(&recipient.state)));
     }
     let lines: Vec<String> = lines.iter().map(|line| harmless(line)).collect();
     lines.join("\n") + "\n"
 }
 
-fn recipient_text(state: crate::records::RecipientState) -> &'static str {
-    use crate::records::RecipientState::{Delivered, Expired, Refused, Waiting};
+fn recipient_text(state: &str) -> &str {
     match state {
-        Waiting => "en attente / waiting",
-        Delivered => "remis / delivered",
-        Refused => "refusé / refused",
-        Expired => "échu / expired",
+        "waiting" => "en attente / waiting",
+        "delivered" => "remis / delivered",
+        "refused" => "refusé / refused",
+        "expired" => "échu / expired",
+        other => other,
     }
 }

@@ -68,5 +68,6 @@ pub enum ClientError {
 
 fn shown(problem: &Problem) -> String {
     let clean = |text: &str| text.chars().filter(|letter| !letter.is_control()).collect::<String>();
-    format!("{} : {}\n{}", clean(&problem.code), clean(&problem.detail), clean(&problem.detail_en))
+    let fact = problem.fact.as_deref().map(|fact| format!(" ({})", clean(fact))).unwrap_or_default();
+    format!("{}{fact} : {}\n{}", clean(&problem.code), clean(&problem.detail), clean(&problem.detail_en))
 }

@@ -20,7 +20,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::config::Config;
-use crate::local::model::{Accepted, Agreement, InboxPage, InboxRecord, Problem, Record, RecordsPage, Status};
+use crate::local::model::{
+    Accepted, Agreement, AgreementDocument, Agreements, Inbox, InboxRecord, Problem, Record, Records, SignRequest,
+    Signed, Status,
+};
 
 pub use content::Content;
 pub use error::ClientError;
@@ -53,7 +56,7 @@ impl LocalClient {
     /// # Errors
     /// [`ClientError::Token`] when the token's file cannot be read: the agent makes it when it first runs.
     pub fn from_config(config: &Config) -> Result<Self, ClientError> {
-        Ok(Self::new(options::endpoint(config)?))
+        Ok(Self::new(Endpoint::of(config)?))
     }
 
     /// Where this client looks for the agent.
@@ -91,7 +94,7 @@ impl LocalClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn records(&self, query: &RecordsQuery) -> Result<RecordsPage, ClientError> {
+    pub async fn records(&self, query: &RecordsQuery) -> Result<Records, ClientError> {
         self.ask(&query.path(), None).await
     }
 
@@ -99,7 +102,7 @@ impl LocalClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage, ClientError> {
+    pub async fn inbox(&self, query: &InboxQuery) -> Result<Inbox, ClientError> {
         self.ask(&query.path(), query.wait).await
     }
 
@@ -136,14 +139,14 @@ impl LocalClient {
     /// # Errors
     /// [`ClientError`].
     pub async fn agreements(&self) -> Result<Vec<Agreement>, ClientError> {
-        Ok(self.ask::<crate::local::model::AgreementsPage>("/v1/agreements", None).await?.agreements)
+        Ok(self.ask::<Agreements>("/v1/agreements", None).await?.agreements)
     }
 
-    /// One agreement version.
+    /// One agreement version, with the exact text of its document.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn agreement(&self, number: &str, version: u32) -> Result<Agreement, ClientError> {
+    pub async fn agreement(&self, number: &str, version: u32) -> Result<AgreementDocument, ClientError> {
         self.ask(&format!("/v1/agreements/{}/{version}", encoded(number)), None).await
     }
 
@@ -151,9 +154,9 @@ impl LocalClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn sign(&self, number: &str, version: u32, digest: &[u8; 32]) -> Result<Agreement, ClientError> {
+    pub async fn sign(&self, number: &str, version: u32, digest: &[u8; 32]) -> Result<Signed, ClientError> {
         let path = format!("/v1/agreements/{}/{version}/sign", encoded(number));
-        let body = json!({ "digest": hex::encode(digest) }).to_string().into_bytes();
+        let body = json!(SignRequest { digest: hex::encode(digest) }).to_string().into_bytes();
         let mut request = self.request(Method::POST, &path, Outgoing::whole(body))?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         read(exchange(&self.endpoint, request, PATIENCE).await?).await

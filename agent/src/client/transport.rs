@@ -17,10 +17,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use passerelle_pki::files;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::error::ClientError;
+use crate::config::{Config, Listen};
 
 /// How long connecting may take.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -42,6 +44,23 @@ pub enum Endpoint {
         /// The socket.
         path: PathBuf,
     },
+}
+
+/// Bytes that the file of the token may have.
+const TOKEN_LIMIT: u64 = 4 * 1024;
+
+impl Endpoint {
+    /// Where the agent of this configuration listens, with its token when that is over TCP.
+    pub(super) fn of(config: &Config) -> Result<Self, ClientError> {
+        let addr = match &config.local.listen {
+            Listen::Unix(path) => return Ok(Self::Unix { path: path.clone() }),
+            Listen::Tcp(addr) => addr.to_string(),
+        };
+        let path = &config.local.token_file;
+        let token = files::read_limited(path, TOKEN_LIMIT)
+            .map_err(|source| ClientError::Token { path: path.clone(), source })?;
+        Ok(Self::Tcp { addr, token: String::from_utf8_lossy(&token).trim().to_owned() })
+    }
 }
 
 /// Without the token.

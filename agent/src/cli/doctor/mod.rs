@@ -5,8 +5,6 @@ mod gateway;
 mod machine;
 mod report;
 mod running;
-#[cfg(test)]
-mod tests;
 
 use passerelle_pki::certificate::TrustAnchor;
 use passerelle_pki::clock::SharedClock;

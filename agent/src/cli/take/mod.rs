@@ -6,8 +6,6 @@
 
 mod landing;
 mod name;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashSet;
 use std::io;
