@@ -20,6 +20,7 @@ pub mod local;
 pub mod pseudonyms;
 pub mod records;
 pub mod renewal;
+pub mod serve;
 
 mod cli;
 mod inbox;
