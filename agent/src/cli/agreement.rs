@@ -110,8 +110,14 @@ async fn sign(
     hex::decode_to_slice(&found.summary.digest, &mut shown).map_err(|error| Failure::of(&error))?;
     if wanted.is_some_and(|wanted| wanted != shown) {
         return Err(Failure::new(
-            &format!("le document a l'empreinte {}, pas celle que vous donnez. Rien n'a été signé; relisez-le (agreement show).", hex::encode(shown)),
-            &format!("the document has the digest {}, not yours. Nothing was signed; read it again (agreement show).", hex::encode(shown)),
+            &format!(
+                "le document a l'empreinte {}, pas celle que vous donnez. Rien n'a été signé; relisez-le (agreement show).",
+                hex::encode(shown)
+            ),
+            &format!(
+                "the document has the digest {}, not yours. Nothing was signed; read it again (agreement show).",
+                hex::encode(shown)
+            ),
         ));
     }
     if !output.json {

@@ -157,7 +157,7 @@ pub(super) struct SendArguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=2_678_400))]
     pub(super) expires_in: Option<u64>,
     /// Attend l'issue, au plus tant de secondes pour chacun. / Waits for the outcome, at most so many seconds for each.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", require_equals = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) wait: Option<u64>,
     #[command(flatten)]
     pub(super) output: OutputOption,
@@ -209,7 +209,7 @@ pub(super) struct RecordOptions {
     /// Identifiant d'échange. / Exchange id.
     pub(super) id: ExchangeId,
     /// Attend l'issue, au plus tant de secondes. / Waits for the outcome, at most so many seconds.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", require_equals = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) wait: Option<u64>,
     #[command(flatten)]
     pub(super) output: OutputOption,
@@ -268,6 +268,7 @@ pub(super) fn seconds(typed: Option<u64>) -> Option<Duration> {
 
 fn digest(text: &str) -> Result<[u8; 32], &'static str> {
     let mut digest = [0; 32];
-    hex::decode_to_slice(text, &mut digest).map_err(|_| "64 chiffres hexadécimaux / 64 hexadecimal digits")?;
+    hex::decode_to_slice(text, &mut digest)
+        .map_err(|_| "64 chiffres hexadécimaux / 64 hexadecimal digits")?;
     Ok(digest)
 }

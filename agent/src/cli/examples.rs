@@ -34,7 +34,7 @@ Writes one line when it is ready; stops cleanly on SIGTERM or Ctrl-C.";
 pub(super) const SEND: &str = "\
 Exemples / Examples:
   passerelle-agent send avis.pdf --agreement ENT-2026-001
-  passerelle-agent send *.json --agreement ENT-2026-001 --to saaq --case-reference D-1042 --acting-user m.roy --wait=120
+  passerelle-agent send *.json --agreement ENT-2026-001 --to saaq --case-reference D-1042 --acting-user m.roy --wait 120
   passerelle-agent send lot.csv --agreement ENT-2026-001 --idempotency-key lot-2026-05 --json
 
 Avec --json, une ligne par fichier. Sans --wait, « fait » veut dire : durable dans la boîte d'envoi.
@@ -64,7 +64,7 @@ Exemples / Examples:
 pub(super) const RECORD: &str = "\
 Exemples / Examples:
   passerelle-agent record 01890a5d-ac96-774b-bcce-b302099a8057
-  passerelle-agent record 01890a5d-ac96-774b-bcce-b302099a8057 --wait=300 --json
+  passerelle-agent record 01890a5d-ac96-774b-bcce-b302099a8057 --wait 300 --json
 
 Statut 1 si l'enregistrement est refusé ou échu. / Status 1 when the record is denied, refused or expired.";
 

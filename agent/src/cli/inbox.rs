@@ -10,8 +10,11 @@ use crate::local::model::InboxRecord;
 
 /// Prints what waits.
 pub(super) async fn list(options: &ListOptions, client: &LocalClient) -> Result<(), Failure> {
-    let query =
-        InboxQuery { limit: Some(usize::from(options.limit)), after: options.after, wait: seconds(options.wait) };
+    let query = InboxQuery {
+        limit: Some(usize::from(options.limit)),
+        after: options.after,
+        wait: seconds(options.wait),
+    };
     let records = client.inbox(&query).await?.records;
     if options.output.json {
         println!("{}", json!({ "records": records }));

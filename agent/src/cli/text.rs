@@ -57,10 +57,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_others_words_command_nothing() {
-        let rows = vec![
-            vec!["été".to_owned(), "1".to_owned()],
-            vec!["a\u{1b}[2J".to_owned(), "x".repeat(100)],
-        ];
+        let rows =
+            vec![vec!["été".to_owned(), "1".to_owned()], vec!["a\u{1b}[2J".to_owned(), "x".repeat(100)]];
         let text = table(&["nom / name", "n"], &rows);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "nom / name  n");
@@ -71,6 +69,9 @@ mod tests {
 
     #[test]
     fn sizes_are_said_in_binary_units() {
-        assert_eq!([size(0), size(1_023), size(2_048), size(300 << 20)].join(" "), "0 o 1023 o 2 Kio 300 Mio");
+        assert_eq!(
+            [size(0), size(1_023), size(2_048), size(300 << 20)].join(" "),
+            "0 o 1023 o 2 Kio 300 Mio"
+        );
     }
 }

@@ -44,7 +44,9 @@ pub enum ClientError {
     )]
     Broken(#[source] hyper::Error),
     /// Nothing moves any more.
-    #[error("l'agent ne donne plus rien ; voyez son journal / nothing comes from the agent any more; see its log")]
+    #[error(
+        "l'agent ne donne plus rien ; voyez son journal / nothing comes from the agent any more; see its log"
+    )]
     Stalled,
     /// The answer is none of this interface.
     #[error(
@@ -62,7 +64,9 @@ pub enum ClientError {
     #[error("réponse de plus de {0} octets / answer of more than {0} bytes")]
     TooLong(usize),
     /// A field of the request cannot be sent.
-    #[error("« {0} » contient des caractères qui ne peuvent être transmis / holds characters that cannot be sent")]
+    #[error(
+        "« {0} » contient des caractères qui ne peuvent être transmis / holds characters that cannot be sent"
+    )]
     Field(&'static str),
 }
 

@@ -21,8 +21,8 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::local::model::{
-    Accepted, Agreement, AgreementDocument, Agreements, Inbox, InboxRecord, Problem, Record, Records, SignRequest,
-    Signed, Status,
+    Accepted, Agreement, AgreementDocument, Agreements, Inbox, InboxRecord, Problem, Record, Records,
+    SignRequest, Signed, Status,
 };
 
 pub use content::Content;
@@ -121,7 +121,8 @@ impl LocalClient {
     pub async fn content(&self, id: &ExchangeId) -> Result<Content, ClientError> {
         let request = self.request(Method::GET, &format!("/v1/inbox/{id}/content"), Outgoing::empty())?;
         let answer = accepted(exchange(&self.endpoint, request, PATIENCE).await?).await?;
-        let length = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length =
+            answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Ok(Content::new(answer.into_body(), length))
     }
 

@@ -96,7 +96,8 @@ impl SendOptions {
             put("passerelle-subject", subject)?;
         }
         if let Some(content_type) = &self.content_type {
-            let value = HeaderValue::try_from(content_type).map_err(|_| ClientError::Field("content-type"))?;
+            let value =
+                HeaderValue::try_from(content_type).map_err(|_| ClientError::Field("content-type"))?;
             headers.insert(CONTENT_TYPE, value);
         }
         Ok(headers)
@@ -130,7 +131,10 @@ impl RecordsQuery {
         let state = self.state.and_then(|state| serde_json::to_value(state).ok());
         let state = state.and_then(|state| state.as_str().map(str::to_owned));
         let limit = self.limit.map(|limit| limit.to_string());
-        query("/v1/records", &[("state", state), ("limit", limit), ("after", self.after.map(|id| id.to_string()))])
+        query(
+            "/v1/records",
+            &[("state", state), ("limit", limit), ("after", self.after.map(|id| id.to_string()))],
+        )
     }
 }
 
@@ -138,7 +142,10 @@ impl InboxQuery {
     pub(super) fn path(&self) -> String {
         let limit = self.limit.map(|limit| limit.to_string());
         let wait = self.wait.map(|wait| wait.as_secs().to_string());
-        query("/v1/inbox", &[("limit", limit), ("after", self.after.map(|id| id.to_string())), ("wait", wait)])
+        query(
+            "/v1/inbox",
+            &[("limit", limit), ("after", self.after.map(|id| id.to_string())), ("wait", wait)],
+        )
     }
 }
 
@@ -171,7 +178,8 @@ mod tests {
     fn what_is_no_ascii_is_percent_encoded() {
         // RFC 3986, section 2.5 has À as %C3%80.
         assert_eq!(encoded("À a/b%,é"), "%C3%80%20a%2Fb%25,%C3%A9");
-        let options = SendOptions { file_name: Some("relevé 1.pdf\r\nX: y".into()), ..SendOptions::under("ENT-1") };
+        let options =
+            SendOptions { file_name: Some("relevé 1.pdf\r\nX: y".into()), ..SendOptions::under("ENT-1") };
         let headers = options.headers().unwrap();
         assert_eq!(headers["passerelle-file-name"], "relev%C3%A9%201.pdf%0D%0AX%3A%20y");
     }

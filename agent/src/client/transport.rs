@@ -168,7 +168,9 @@ impl Body for Outgoing {
                 self.moved.fetch_add(length.max(1), Ordering::Relaxed);
                 if let Some(left) = self.left {
                     // A file that grows while it is read is not the one whose length was announced.
-                    let Some(left) = left.checked_sub(length) else { return Poll::Ready(Some(Err(changed()))) };
+                    let Some(left) = left.checked_sub(length) else {
+                        return Poll::Ready(Some(Err(changed())));
+                    };
                     self.left = Some(left);
                 }
                 Poll::Ready(Some(Ok(Frame::data(bytes))))

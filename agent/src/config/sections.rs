@@ -53,11 +53,7 @@ pub(super) struct Local {
 
 impl Default for Local {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:7450".to_owned(),
-            unix_socket: PathBuf::new(),
-            token_file: PathBuf::new(),
-        }
+        Self { listen: "127.0.0.1:7450".to_owned(), unix_socket: PathBuf::new(), token_file: PathBuf::new() }
     }
 }
 

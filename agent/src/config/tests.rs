@@ -73,9 +73,13 @@ fn the_sample_is_without_mistake_and_shows_the_defaults() {
 
 #[test]
 fn only_this_machine_may_reach_the_agent() {
-    for (listen, serves) in
-        [("127.0.0.1:1", true), ("[::1]:1", true), ("10.0.0.1:1", false), ("[::]:1", false), ("localhost:1", false)]
-    {
+    for (listen, serves) in [
+        ("127.0.0.1:1", true),
+        ("[::1]:1", true),
+        ("10.0.0.1:1", false),
+        ("[::]:1", false),
+        ("localhost:1", false),
+    ] {
         let text = SAMPLE.replace("127.0.0.1:7450", listen);
         assert_eq!(Config::parse(&text, Path::new("a.toml")).is_ok(), serves, "{listen}");
     }

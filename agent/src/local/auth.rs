@@ -43,9 +43,7 @@ pub enum TokenError {
         source: io::Error,
     },
     /// Everybody on the machine can read it.
-    #[error(
-        "{0} est lisible par tous; faire chmod 600 {0} / everybody can read {0}; run chmod 600 {0}"
-    )]
+    #[error("{0} est lisible par tous; faire chmod 600 {0} / everybody can read {0}; run chmod 600 {0}")]
     Readable(String),
     /// It is too short to keep anybody out.
     #[error(

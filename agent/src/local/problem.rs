@@ -22,7 +22,13 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(status: StatusCode, code: &str, title: &str, fr: impl Into<String>, en: impl Into<String>) -> Self {
+    fn new(
+        status: StatusCode,
+        code: &str,
+        title: &str,
+        fr: impl Into<String>,
+        en: impl Into<String>,
+    ) -> Self {
         let problem = Problem {
             kind: format!("urn:passerelle:{code}"),
             title: title.to_owned(),
@@ -80,7 +86,9 @@ impl Fault {
     }
 
     pub(super) fn not_found(id: ExchangeId) -> Self {
-        let fr = format!("aucun enregistrement {id}; il a peut-être été confirmé, ou oublié après le délai d'historique");
+        let fr = format!(
+            "aucun enregistrement {id}; il a peut-être été confirmé, ou oublié après le délai d'historique"
+        );
         let en = format!("no record {id}; it may have been confirmed, or forgotten after the history's time");
         Self::new(StatusCode::NOT_FOUND, "RECORD_NOT_FOUND", "Introuvable", fr, en).about(id)
     }
@@ -94,7 +102,8 @@ impl Fault {
     }
 
     pub(super) fn no_route() -> Self {
-        let (fr, en) = ("aucune adresse de ce nom; voir GET /v1/openapi.yaml", "no such path; see GET /v1/openapi.yaml");
+        let (fr, en) =
+            ("aucune adresse de ce nom; voir GET /v1/openapi.yaml", "no such path; see GET /v1/openapi.yaml");
         Self::new(StatusCode::NOT_FOUND, "PATH_NOT_FOUND", "Introuvable", fr, en)
     }
 
@@ -105,7 +114,8 @@ impl Fault {
     }
 
     pub(super) fn stopping() -> Self {
-        let (fr, en) = ("l'agent s'arrête; réessayer dans un instant", "the agent is stopping; try again in a moment");
+        let (fr, en) =
+            ("l'agent s'arrête; réessayer dans un instant", "the agent is stopping; try again in a moment");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "STOPPING", "Arrêt en cours", fr, en).retry_after(5)
     }
 }
@@ -129,7 +139,8 @@ impl From<StoreError> for Fault {
         if error.is_disk_full() {
             let fr = "le disque de l'agent est plein; y faire de la place, puis réessayer";
             let en = "the agent's disk is full; make room on it, then try again";
-            return Self::new(StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL", "Disque plein", fr, en).retry_after(60);
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL", "Disque plein", fr, en)
+                .retry_after(60);
         }
         if matches!(error, StoreError::Stopping) {
             return Self::stopping();
@@ -163,7 +174,8 @@ impl From<SendError> for Fault {
                 of(StatusCode::CONFLICT, "REQUEST_UNDER_WAY", "Demande en cours", &error).retry_after(1)
             }
             SendError::Full => {
-                of(StatusCode::INSUFFICIENT_STORAGE, "OUTBOX_FULL", "Boîte d'envoi pleine", &error).retry_after(60)
+                of(StatusCode::INSUFFICIENT_STORAGE, "OUTBOX_FULL", "Boîte d'envoi pleine", &error)
+                    .retry_after(60)
             }
             SendError::Body(_) => of(bad, "BODY_INCOMPLETE", "Corps incomplet", &error),
             SendError::Store(error) => error.into(),
@@ -188,7 +200,9 @@ impl From<AgreementsError> for Fault {
     fn from(error: AgreementsError) -> Self {
         match &error {
             AgreementsError::Unknown { number, version } => Self::no_agreement(number, &version.to_string()),
-            AgreementsError::NotForSigning(_) | AgreementsError::SignedAlready | AgreementsError::OtherDocument => {
+            AgreementsError::NotForSigning(_)
+            | AgreementsError::SignedAlready
+            | AgreementsError::OtherDocument => {
                 of(StatusCode::CONFLICT, "AGREEMENT_NOT_SIGNABLE", "Signature impossible", &error)
             }
             AgreementsError::Refused(status) if status.code() == tonic::Code::Unavailable => {

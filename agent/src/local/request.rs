@@ -110,7 +110,11 @@ impl Fields<'_> {
     fn required(&mut self, name: &str) -> String {
         let text = self.one(name);
         if text.is_none() && self.headers.get(name).is_none_or(http::HeaderValue::is_empty) {
-            self.wrong(name, "manque; y mettre le numéro de l'entente", "missing; put the agreement's number there");
+            self.wrong(
+                name,
+                "manque; y mettre le numéro de l'entente",
+                "missing; put the agreement's number there",
+            );
         }
         text.unwrap_or_default()
     }
@@ -126,8 +130,12 @@ impl Fields<'_> {
 
     fn list<T: std::str::FromStr + Ord>(&mut self, name: &str) -> std::collections::BTreeSet<T> {
         let texts = self.all(name);
-        let parts: Vec<&str> =
-            texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = texts
+            .iter()
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect();
         let mut items = std::collections::BTreeSet::new();
         for part in parts {
             match part.parse() {
@@ -156,7 +164,11 @@ impl Fields<'_> {
             .map(str::to_owned)
             .collect();
         for name in unknown {
-            self.wrong(&name, "en-tête inconnu; vérifier l'orthographe", "unknown header; check the spelling");
+            self.wrong(
+                &name,
+                "en-tête inconnu; vérifier l'orthographe",
+                "unknown header; check the spelling",
+            );
         }
     }
 }
@@ -216,7 +228,10 @@ mod tests {
         assert_eq!((problem.status, problem.code.as_str()), (400, "REQUEST_INVALID"));
         for name in ["agreement", "to", "file-name", "expires-in", "service", "finalite"] {
             let name = format!("passerelle-{name}");
-            assert!(problem.detail.contains(&name) && problem.detail_en.contains(&name), "{name}: {problem:?}");
+            assert!(
+                problem.detail.contains(&name) && problem.detail_en.contains(&name),
+                "{name}: {problem:?}"
+            );
         }
     }
 }

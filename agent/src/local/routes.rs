@@ -17,6 +17,7 @@ use passerelle_proto::exchange_id::ExchangeId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
@@ -96,9 +97,9 @@ impl Operation {
 
 /// The routes behind their guard.
 pub(super) fn router(shared: Shared, guard: Guard) -> Router {
-    let routes = ROUTES.iter().fold(Router::new(), |router, (_, path, operation)| {
-        router.route(path, operation.route())
-    });
+    let routes = ROUTES
+        .iter()
+        .fold(Router::new(), |router, (_, path, operation)| router.route(path, operation.route()));
     routes
         .fallback(async || Fault::no_route())
         .method_not_allowed_fallback(async || Fault::no_method())
@@ -173,15 +174,13 @@ async fn record(
     query: Asked<Waiting>,
 ) -> Result<Response, Fault> {
     let (id, wait) = (id(&text)?, asked(query)?.wait);
-    let first = shared.agent.record(&id).ok_or_else(|| Fault::not_found(id))?;
-    let began_as = first.state;
-    let news = shared
-        .news(wait, async || {
-            let view = shared.agent.record(&id).ok_or_else(|| Fault::not_found(id))?;
-            Ok((view.state != began_as || view.state.is_final()).then_some(view))
-        })
-        .await?;
-    let view = news.or_else(|| shared.agent.record(&id)).ok_or_else(|| Fault::not_found(id))?;
+    let mut news = shared.news(wait);
+    let look = || shared.agent.record(&id).ok_or_else(|| Fault::not_found(id));
+    let mut view = look()?;
+    let began_as = view.state;
+    while view.state == began_as && !view.state.is_final() && news.come().await {
+        view = look()?;
+    }
     Ok(Json(view).into_response())
 }
 
@@ -191,13 +190,12 @@ async fn inbox(State(shared): State<Shared>, query: Asked<Listing>) -> Result<Re
         return Err(Fault::invalid(&[("state : inconnu ici".to_owned(), "state: unknown here".to_owned())]));
     }
     let filter = InboxFilter { after, limit: limit.unwrap_or(0) };
-    let found = shared
-        .news(wait, async || {
-            let records = shared.agent.inbox(&filter).await?;
-            Ok((!records.is_empty()).then_some(records))
-        })
-        .await?;
-    Ok(Json(json!({ "records": found.unwrap_or_default() })).into_response())
+    let mut news = shared.news(wait);
+    let mut records = shared.agent.inbox(&filter).await?;
+    while records.is_empty() && news.come().await {
+        records = shared.agent.inbox(&filter).await?;
+    }
+    Ok(Json(json!({ "records": records })).into_response())
 }
 
 async fn inbox_record(State(shared): State<Shared>, Path(text): Path<String>) -> Result<Response, Fault> {
@@ -272,7 +270,8 @@ async fn sign(
 ) -> Result<Response, Fault> {
     let invalid = |fr: &str, en: &str| Fault::invalid(&[(fr.to_owned(), en.to_owned())]);
     let parsed = version.parse().map_err(|_| Fault::no_agreement(&number, &version))?;
-    let Json(request) = body.map_err(|error| invalid(&format!("corps : {error}"), &format!("body: {error}")))?;
+    let Json(request) =
+        body.map_err(|error| invalid(&format!("corps : {error}"), &format!("body: {error}")))?;
     let mut digest = [0; 32];
     hex::decode_to_slice(&request.digest, &mut digest).map_err(|_| {
         invalid(
@@ -294,28 +293,27 @@ async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/yaml; charset=utf-8")], OPENAPI).into_response()
 }
 
+/// News of sent records and of the inbox, for so long.
+struct News {
+    changed: watch::Receiver<u64>,
+    until: Instant,
+    stop: CancellationToken,
+}
+
 impl Shared {
-    /// Looks, and looks again at each change, until there is something or the time is over.
-    async fn news<T>(
-        &self,
-        wait: Option<u64>,
-        look: impl AsyncFn() -> Result<Option<T>, Fault>,
-    ) -> Result<Option<T>, Fault> {
+    /// Look after this, and again each time that news come.
+    fn news(&self, wait: Option<u64>) -> News {
         let wait = Duration::from_secs(wait.unwrap_or(0)).min(WAIT_MAX);
-        let until = Instant::now() + wait;
-        let mut changed = self.agent.changed();
-        loop {
-            changed.borrow_and_update();
-            if let Some(found) = look().await? {
-                return Ok(Some(found));
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return Ok(None),
-                told = timeout_at(until, changed.changed()) => match told {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return Ok(None),
-                },
-            }
+        News { changed: self.agent.changed(), until: Instant::now() + wait, stop: self.stop.clone() }
+    }
+}
+
+impl News {
+    /// Whether something changed before the time was over.
+    async fn come(&mut self) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            told = timeout_at(self.until, self.changed.changed()) => matches!(told, Ok(Ok(()))),
         }
     }
 }

@@ -41,7 +41,9 @@ pub(super) fn data_folder(report: &mut Report, path: &Path) -> bool {
     let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
     let user = rustix::process::geteuid().as_raw();
     if owner != user && user != 0 {
-        let found = format!("{shown} appartient à l'utilisateur {owner}, vous êtes {user} / belongs to user {owner}, you are {user}");
+        let found = format!(
+            "{shown} appartient à l'utilisateur {owner}, vous êtes {user} / belongs to user {owner}, you are {user}"
+        );
         let advice =
             ("lancez la commande sous l'utilisateur de l'agent", "run the command as the agent's user");
         report.failed(NAME, found, advice);

@@ -79,7 +79,8 @@ async fn examine(option: &ConfigOption, clock: &SharedClock) -> Report {
     match LocalClient::from_config(&config) {
         Ok(client) => running::check(&mut report, &client, clock.now()).await,
         Err(error) => {
-            let advice = ("démarrez l'agent : passerelle-agent serve", "start the agent: passerelle-agent serve");
+            let advice =
+                ("démarrez l'agent : passerelle-agent serve", "start the agent: passerelle-agent serve");
             report.failed("local_api", crate::link::chain(&error), advice);
             for name in &NAMES[8..] {
                 report.skipped(name, "agent (serve)");

@@ -52,13 +52,7 @@ impl Report {
         self.add(name, Outcome::Skipped, format!("après / after: {after}"), None);
     }
 
-    fn add(
-        &mut self,
-        name: &'static str,
-        outcome: Outcome,
-        found: String,
-        advice: Option<(String, String)>,
-    ) {
+    fn add(&mut self, name: &'static str, outcome: Outcome, found: String, advice: Option<(String, String)>) {
         let (advice_fr, advice_en) = advice.unzip();
         self.checks.push(Check { name, outcome, found, advice_fr, advice_en });
     }

@@ -67,9 +67,9 @@ impl Folder {
             let entry = entry?;
             let name = entry.file_name();
             let is_hidden = name.to_str().is_ok_and(|name| {
-                name.strip_prefix(PREFIX)
-                    .and_then(|rest| rest.strip_suffix(SUFFIX))
-                    .is_some_and(|middle| middle.len() == 16 && middle.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX)).is_some_and(|middle| {
+                    middle.len() == 16 && middle.bytes().all(|byte| byte.is_ascii_hexdigit())
+                })
             });
             if !is_hidden {
                 continue;

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn harmless_names_stay_as_they_are() {
-        for name in ["Dossier 12.pdf", "Relevé d'emploi – été 2026.csv", "a", "archive.tar.gz", "çà et là"] {
+        for name in ["Dossier 12.pdf", "Relevé d'emploi – été 2026.csv", "a", "archive.tar.gz", "çà et là"]
+        {
             assert_eq!(named(name), name);
         }
     }
@@ -108,8 +109,14 @@ mod tests {
         for attack in attacks {
             let name = named(attack);
             let parts: Vec<_> = Path::new(&name).components().collect();
-            assert!(matches!(parts[..], [Component::Normal(part)] if part == name.as_str()), "{attack:?} -> {name:?}");
-            assert!(!name.starts_with('.') && !name.contains(['/', '\\', '\0', '\n']), "{attack:?} -> {name:?}");
+            assert!(
+                matches!(parts[..], [Component::Normal(part)] if part == name.as_str()),
+                "{attack:?} -> {name:?}"
+            );
+            assert!(
+                !name.starts_with('.') && !name.contains(['/', '\\', '\0', '\n']),
+                "{attack:?} -> {name:?}"
+            );
         }
     }
 
