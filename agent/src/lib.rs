@@ -4,20 +4,29 @@
 //! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
+//! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
+//! - [`run`]: the command;
 //! - [`pseudonyms`]: what the gateway sees of a person.
 
 pub mod agent;
 pub mod agreements;
+pub mod client;
+pub mod config;
 pub mod directory;
 pub mod enrol;
 pub mod identity;
 pub mod link;
+pub mod local;
 pub mod pseudonyms;
 pub mod records;
 pub mod renewal;
+pub mod serve;
 
+mod cli;
 mod inbox;
 mod outbox;
 mod receiver;
 mod sender;
 mod spool;
+
+pub use cli::run;

@@ -1,8 +1,7 @@
-//! The `passerelle-agent` command.
+//! The `passerelle-agent` command: a thin `main` over the library's `run`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    eprintln!("passerelle-agent : pas encore construit. / not built yet.");
-    ExitCode::FAILURE
+    passerelle_agent::run(std::env::args_os())
 }

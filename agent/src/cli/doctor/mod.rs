@@ -1,0 +1,119 @@
+//! `doctor`: looks at everything an agent needs, in the order in which one thing rests on another, and tells for each
+//! failure what to do. It changes nothing.
+
+mod gateway;
+mod machine;
+mod report;
+mod running;
+
+use passerelle_pki::certificate::TrustAnchor;
+use passerelle_pki::clock::SharedClock;
+use serde_json::json;
+
+use super::arguments::{ConfigOption, OutputOption};
+use super::failure::Failure;
+use crate::client::LocalClient;
+use crate::config::Config;
+use report::Report;
+
+/// Every check, in order.
+const NAMES: [&str; 10] = [
+    "configuration",
+    "data_folder",
+    "identity",
+    "certificates",
+    "gateway_agents",
+    "gateway_public",
+    "clock",
+    "local_api",
+    "connected",
+    "agreements",
+];
+
+/// Checks and prints. Fails when a check does.
+pub(super) async fn run(
+    option: &ConfigOption,
+    output: OutputOption,
+    clock: &SharedClock,
+) -> Result<(), Failure> {
+    let report = examine(option, clock).await;
+    let failures = report.failures();
+    if output.json {
+        println!("{}", json!({ "ok": failures == 0, "checks": report.checks() }));
+    } else {
+        print!("{}", report.text());
+    }
+    match failures {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            &format!("{failures} vérification(s) en échec : voyez ✗ ci-dessus."),
+            &format!("{failures} check(s) failed: see ✗ above."),
+        )),
+    }
+}
+
+async fn examine(option: &ConfigOption, clock: &SharedClock) -> Report {
+    let mut report = Report::default();
+    let advice = (
+        "corrigez le fichier, puis : passerelle-agent config check",
+        "correct the file, then: passerelle-agent config check",
+    );
+    let read = Config::load(&option.config).map_err(|error| error.to_string()).and_then(|config| {
+        let path = &config.root_certificate;
+        let anchor = TrustAnchor::from_pem_file(path);
+        anchor.map(|anchor| (config.clone(), anchor)).map_err(|error| format!("{} : {error}", path.display()))
+    });
+    let (config, anchor) = match read {
+        Ok(read) => read,
+        Err(mistakes) => {
+            report.failed("configuration", mistakes, advice);
+            for name in &NAMES[1..] {
+                report.skipped(name, "configuration");
+            }
+            return report;
+        }
+    };
+    report.ok("configuration", config.path.display().to_string());
+    machine(&mut report, &config, &anchor, clock).await;
+    network(&mut report, &config, &anchor, clock).await;
+    match LocalClient::from_config(&config) {
+        Ok(client) => running::check(&mut report, &client, clock.now()).await,
+        Err(error) => {
+            let advice =
+                ("démarrez l'agent : passerelle-agent serve", "start the agent: passerelle-agent serve");
+            report.failed("local_api", crate::link::chain(&error), advice);
+            for name in &NAMES[8..] {
+                report.skipped(name, "agent (serve)");
+            }
+        }
+    }
+    report
+}
+
+async fn machine(report: &mut Report, config: &Config, anchor: &TrustAnchor, clock: &SharedClock) {
+    if !machine::data_folder(report, &config.data_dir) {
+        report.skipped("identity", "dossier/folder");
+        report.skipped("certificates", "dossier/folder");
+        return;
+    }
+    let expected = config.agent_id();
+    match machine::identity(report, &config.data_dir, anchor, Some(&expected)) {
+        Some(summary) => machine::certificates(report, &summary, clock.now()),
+        None => report.skipped("certificates", "identité"),
+    }
+}
+
+async fn network(report: &mut Report, config: &Config, anchor: &TrustAnchor, clock: &SharedClock) {
+    if let Some(line) =
+        gateway::listener(report, "gateway_agents", &config.gateway_agents, anchor, clock).await
+    {
+        line.cut();
+    }
+    match gateway::listener(report, "gateway_public", &config.gateway_public, anchor, clock).await {
+        Some(line) => {
+            gateway::clock(report, &line, clock).await;
+            line.cut();
+        }
+        None => report.skipped("clock", "écoute publique / public listener"),
+    }
+}

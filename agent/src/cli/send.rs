@@ -1,0 +1,157 @@
+//! `send`: each file is a record.
+
+use std::path::Path;
+
+use futures_util::TryStreamExt;
+use serde_json::json;
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+
+use super::arguments::{SendArguments, seconds};
+use super::failure::Failure;
+use super::progress::Progress;
+use super::record::{failed, outcome, state_text, text, to_json};
+use super::text::harmless;
+use crate::client::{ClientError, LocalClient, SendOptions};
+use crate::local::model::Accepted;
+
+/// Bytes read from a file at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Sends every file; what fails for one does not keep the others.
+pub(super) async fn run(arguments: &SendArguments, client: &LocalClient) -> Result<(), Failure> {
+    if arguments.idempotency_key.is_some() && arguments.files.len() > 1 {
+        return Err(Failure::new(
+            "--idempotency-key vaut pour un seul fichier : lancez la commande pour chacun.",
+            "--idempotency-key is for one file: run the command for each.",
+        ));
+    }
+    let mut not_sent = 0;
+    for path in &arguments.files {
+        match one(arguments, path, client).await {
+            Ok(true) => {}
+            Ok(false) => not_sent += 1,
+            // The agent is gone: the next would fail the same way.
+            Err(SendFailure::Client(error @ ClientError::NotReached { .. })) => return Err(error.into()),
+            Err(error) => {
+                not_sent += 1;
+                tell_failure(arguments, path, &error);
+            }
+        }
+    }
+    match not_sent {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            &format!("{not_sent} fichier(s) sur {} non transmis.", arguments.files.len()),
+            &format!("{not_sent} file(s) of {} not sent.", arguments.files.len()),
+        )),
+    }
+}
+
+/// Why one file was not sent.
+#[derive(Debug, thiserror::Error)]
+enum SendFailure {
+    /// The agent's answer, or none.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The file.
+    #[error("le fichier ne peut être lu / the file cannot be read")]
+    File(#[from] std::io::Error),
+}
+
+/// `false` when the outcome was waited for and is a bad one.
+async fn one(arguments: &SendArguments, path: &Path, client: &LocalClient) -> Result<bool, SendFailure> {
+    let file = File::open(path).await?;
+    let metadata = file.metadata().await?;
+    if metadata.is_dir() {
+        return Err(SendFailure::File(std::io::ErrorKind::IsADirectory.into()));
+    }
+    // The length of a pipe is known at its end only.
+    let length = metadata.is_file().then_some(metadata.len());
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let progress = Progress::new(name.as_deref().unwrap_or("–"), length, arguments.output.json);
+    let moved = progress.clone();
+    let body = ReaderStream::with_capacity(file, CHUNK).inspect_ok(move |bytes| moved.moved(bytes));
+    let accepted = client.send(&options(arguments, path, name), body, length).await;
+    progress.end();
+    let accepted = accepted?;
+    let Some(wait) = seconds(arguments.wait) else {
+        tell(arguments, path, &accepted);
+        return Ok(true);
+    };
+    let record = outcome(client, &accepted.exchange_id, Some(wait)).await?;
+    if arguments.output.json {
+        let mut told = serde_json::to_value(&record).unwrap_or_default();
+        told["file"] = json!(path);
+        println!("{told}");
+    } else {
+        println!("{}", harmless(&path.display().to_string()));
+        print!("{}", text(&record));
+    }
+    Ok(!failed(&record))
+}
+
+fn options(arguments: &SendArguments, path: &Path, name: Option<String>) -> SendOptions {
+    let content_type = arguments.content_type.clone().unwrap_or_else(|| media_type(path).to_owned());
+    SendOptions {
+        agreement: arguments.agreement.clone(),
+        version: arguments.agreement_version,
+        to: arguments.to.clone(),
+        service: arguments.service.clone(),
+        purpose: arguments.purpose.clone(),
+        data_categories: arguments.data_categories.clone(),
+        case_reference: arguments.case_reference.clone(),
+        acting_user: arguments.acting_user.clone(),
+        subjects: arguments.subjects.clone(),
+        file_name: name,
+        content_type: Some(content_type),
+        idempotency_key: arguments.idempotency_key.clone(),
+        expires_in: seconds(arguments.expires_in),
+        in_reply_to: arguments.in_reply_to,
+        ..SendOptions::default()
+    }
+}
+
+fn tell(arguments: &SendArguments, path: &Path, accepted: &Accepted) {
+    if arguments.output.json {
+        let mut told = serde_json::to_value(accepted).unwrap_or_default();
+        told["file"] = json!(path);
+        println!("{told}");
+        return;
+    }
+    let state = state_text(accepted.state);
+    println!("{}  {state}  {}", accepted.exchange_id, harmless(&path.display().to_string()));
+}
+
+fn tell_failure(arguments: &SendArguments, path: &Path, error: &SendFailure) {
+    if arguments.output.json {
+        let error = match error {
+            SendFailure::Client(ClientError::Refused(problem)) => {
+                to_json(problem).ok().and_then(|text| serde_json::from_str(&text).ok())
+            }
+            _ => None,
+        }
+        .unwrap_or_else(|| json!({ "detail": crate::link::chain(error) }));
+        println!("{}", json!({ "file": path, "error": error }));
+    } else {
+        eprintln!("{} : {}", harmless(&path.display().to_string()), Failure::of(error));
+    }
+}
+
+/// By the extension; bytes when it says nothing.
+fn media_type(path: &Path) -> &'static str {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "csv" => "text/csv",
+        "htm" | "html" => "text/html",
+        "jpg" | "jpeg" => "image/jpeg",
+        "json" => "application/json",
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "tif" | "tiff" => "image/tiff",
+        "txt" => "text/plain",
+        "xml" => "application/xml",
+        "zip" => "application/zip",
+        _ => "application/octet-stream",
+    }
+}

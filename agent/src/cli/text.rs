@@ -1,0 +1,77 @@
+//! Tables and lines for people.
+
+use std::fmt::Write as _;
+
+/// Characters of a column at most.
+const WIDTH: usize = 44;
+
+/// A table with a heading; columns as wide as they need.
+pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let cells: Vec<Vec<String>> = std::iter::once(heading.iter().map(ToString::to_string).collect())
+        .chain(rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()))
+        .collect();
+    let width = |column: usize| {
+        cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let mut text = String::new();
+    for row in &cells {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            // Writing to a string does not fail.
+            write!(line, "{cell:<width$}  ", width = *width).ok();
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// What others wrote, harmless on a terminal and not too long.
+fn shown(text: &str) -> String {
+    let clean = harmless(text);
+    if clean.chars().count() <= WIDTH {
+        return clean;
+    }
+    clean.chars().take(WIDTH - 1).chain(['…']).collect()
+}
+
+/// What others wrote, with nothing that commands a terminal.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).collect()
+}
+
+/// Bytes, as people say them.
+pub(super) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} o"),
+        1_024..1_048_576 => format!("{} Kio", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} Mio", bytes >> 20),
+        _ => format!("{} Gio", bytes >> 30),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_others_words_command_nothing() {
+        let rows =
+            vec![vec!["été".to_owned(), "1".to_owned()], vec!["a\u{1b}[2J".to_owned(), "x".repeat(100)]];
+        let text = table(&["nom / name", "n"], &rows);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "nom / name  n");
+        assert_eq!(lines[1], "été         1");
+        assert!(!text.contains('\u{1b}'));
+        assert_eq!(lines[2].chars().count(), 12 + WIDTH);
+    }
+
+    #[test]
+    fn sizes_are_said_in_binary_units() {
+        assert_eq!(
+            [size(0), size(1_023), size(2_048), size(300 << 20)].join(" "),
+            "0 o 1023 o 2 Kio 300 Mio"
+        );
+    }
+}

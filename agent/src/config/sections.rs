@@ -1,0 +1,127 @@
+//! The sections of the configuration file as they are written, with their defaults. `passerelle-agent.toml` shows them all.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::records;
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) data_dir: PathBuf,
+    pub(super) agent: AgentSection,
+    pub(super) gateway: Gateway,
+    pub(super) local: Local,
+    pub(super) checks: Checks,
+    pub(super) pseudonyms: Pseudonyms,
+    pub(super) limits: Limits,
+    pub(super) tracing: Tracing,
+}
+
+/// `[agent]`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentSection {
+    /// `agency/agent`, as the administrator of the gateway issued the token.
+    pub(super) id: String,
+}
+
+/// `[gateway]`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Gateway {
+    /// Listener for agents: `https://host:port`.
+    pub(super) agents: String,
+    /// Public listener, for enrolment: `https://host:port`.
+    pub(super) public: String,
+    /// The root certificate that the agency was given, PEM.
+    pub(super) root_certificate: PathBuf,
+}
+
+/// `[local]`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Local {
+    /// Address on loopback, when no Unix socket is given.
+    pub(super) listen: String,
+    /// A Unix socket instead; empty for none.
+    pub(super) unix_socket: PathBuf,
+    /// File with the token that callers show over TCP; `local.token` in the data folder when empty.
+    pub(super) token_file: PathBuf,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:7450".to_owned(), unix_socket: PathBuf::new(), token_file: PathBuf::new() }
+    }
+}
+
+/// `[checks]`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Checks {
+    /// Refuse by the agreement before sealing. `false` only in trials: the gateway then refuses.
+    pub(super) before_sending: bool,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { before_sending: true }
+    }
+}
+
+/// `[pseudonyms]`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Pseudonyms {
+    /// 32 bytes in hexadecimal, the same for every agent of the agency; empty: the agent's own.
+    pub(super) key_file: PathBuf,
+}
+
+/// `[limits]`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Limits {
+    pub(super) record_bytes_max: u64,
+    pub(super) queued_records_max: u32,
+    pub(super) queued_bytes_max: u64,
+    pub(super) inbox_records_max: u32,
+    pub(super) inbox_bytes_max: u64,
+    pub(super) history_days: u32,
+    pub(super) history_records_max: u32,
+    pub(super) lifetime_default_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = records::Limits::default();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            record_bytes_max: limits.record_bytes,
+            queued_records_max: count(limits.queued_records),
+            queued_bytes_max: limits.queued_bytes,
+            inbox_records_max: count(limits.inbox_records),
+            inbox_bytes_max: limits.inbox_bytes,
+            history_days: u32::try_from(limits.history.as_secs() / 86_400).unwrap_or(u32::MAX),
+            history_records_max: count(limits.history_records),
+            lifetime_default_s: limits.lifetime.as_secs(),
+        }
+    }
+}
+
+/// `[tracing]`: what is written to the standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tracing {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,passerelle_agent=debug`.
+    pub level: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), json: false }
+    }
+}

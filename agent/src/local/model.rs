@@ -1,0 +1,295 @@
+//! What the local interface says, in the JSON that `openapi.yaml` describes. The client reads with the same types.
+//!
+//! The views of [`crate::records`] are what the server writes; these are the same shapes, owned, so that they read back.
+//! Times are RFC 3339, UTC. Fields that a later version adds are ignored.
+
+use jiff::Timestamp;
+use passerelle_pki::name::{AgencyCode, AgentId};
+use passerelle_proto::exchange_id::ExchangeId;
+use serde::{Deserialize, Serialize};
+
+pub use crate::records::RecordState;
+
+/// `202` of `POST /v1/records`: the record is durable in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its id.
+    pub exchange_id: ExchangeId,
+    /// Where it stands.
+    pub state: RecordState,
+    /// The same request had been made before under the same idempotency key.
+    pub repeated: bool,
+}
+
+/// An agreement version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementRef {
+    /// Number.
+    pub number: String,
+    /// Version.
+    pub version: u32,
+}
+
+/// The gateway's promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Place of the event in the log.
+    pub leaf_index: u64,
+    /// When the gateway accepted the record.
+    pub accepted_at: Timestamp,
+    /// Origin of the log.
+    pub log_origin: String,
+}
+
+/// The gateway's refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// Stable code, such as `AGREEMENT_EXPIRED`.
+    pub code: String,
+    /// What is wrong and what to do, French.
+    pub message_fr: String,
+    /// The same in English.
+    pub message_en: String,
+    /// The fact behind it.
+    pub detail: String,
+    /// Place of the denial in the log.
+    pub leaf_index: Option<u64>,
+}
+
+/// One recipient of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The agency.
+    pub agency: AgencyCode,
+    /// `waiting`, `delivered`, `refused` or `expired`.
+    pub state: String,
+    /// Why its agent refused the record.
+    pub reason: Option<String>,
+    /// When it was received or refused, by the recipient's clock.
+    pub at: Option<Timestamp>,
+}
+
+/// A sent record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its id.
+    pub exchange_id: ExchangeId,
+    /// Where it stands.
+    pub state: RecordState,
+    /// The agreement relied on.
+    pub agreement: AgreementRef,
+    /// Service.
+    pub service: String,
+    /// Purpose.
+    pub purpose: String,
+    /// Media type.
+    pub content_type: String,
+    /// Plaintext bytes.
+    pub length: u64,
+    /// When it was sealed.
+    pub created_at: Timestamp,
+    /// Until when it may be accepted and delivered.
+    pub expires_at: Timestamp,
+    /// The receipt, once accepted.
+    pub receipt: Option<Receipt>,
+    /// The refusal, when denied.
+    pub denial: Option<Denial>,
+    /// Every recipient.
+    pub recipients: Vec<Recipient>,
+}
+
+/// `GET /v1/records`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// Newest first.
+    pub records: Vec<Record>,
+}
+
+/// A record that waits in the inbox.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxRecord {
+    /// Its id.
+    pub exchange_id: ExchangeId,
+    /// The agency that sent it.
+    pub from: AgencyCode,
+    /// The agent of that agency.
+    pub from_agent: String,
+    /// The agreement relied on.
+    pub agreement: AgreementRef,
+    /// Service.
+    pub service: String,
+    /// Purpose.
+    pub purpose: String,
+    /// Legal basis.
+    pub legal_basis: String,
+    /// Data categories.
+    pub data_categories: Vec<String>,
+    /// Media type.
+    pub content_type: String,
+    /// Name of the file, when the sender gave one. Never to be used as a path.
+    pub file_name: Option<String>,
+    /// Plaintext bytes.
+    pub length: u64,
+    /// When it was sealed, by the sender's clock.
+    pub created_at: Timestamp,
+    /// When it was durable here.
+    pub received_at: Timestamp,
+    /// Case reference.
+    pub case_reference: Option<String>,
+    /// Who acted at the sender's.
+    pub acting_user: Option<String>,
+    /// Persons concerned.
+    pub subjects: Vec<String>,
+    /// The exchange that this answers.
+    pub in_reply_to: Option<ExchangeId>,
+    /// Place of its event in the log.
+    pub leaf_index: u64,
+}
+
+/// Without what the sender sealed.
+impl std::fmt::Debug for InboxRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InboxRecord")
+            .field("exchange_id", &self.exchange_id)
+            .field("from", &self.from)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `GET /v1/inbox`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Oldest first.
+    pub records: Vec<InboxRecord>,
+}
+
+/// One version of an agreement, in a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Number.
+    pub number: String,
+    /// Version.
+    pub version: u32,
+    /// Title, French.
+    pub title_fr: String,
+    /// Title, English.
+    pub title_en: String,
+    /// State, such as `AGREEMENT_STATE_ACTIVE`.
+    pub state: String,
+    /// Who provides.
+    pub provider: AgencyCode,
+    /// Who collects.
+    pub consumers: Vec<AgencyCode>,
+    /// Services.
+    pub services: Vec<String>,
+    /// Codes of the purposes.
+    pub purposes: Vec<String>,
+    /// Codes of the data categories.
+    pub data_categories: Vec<String>,
+    /// First day, YYYY-MM-DD.
+    pub valid_from: String,
+    /// Last day, YYYY-MM-DD.
+    pub valid_to: String,
+    /// From when it is in force, when that is known.
+    pub in_force_from: Option<Timestamp>,
+    /// Until when.
+    pub in_force_until: Timestamp,
+    /// Parties that have not signed.
+    pub unsigned: Vec<AgencyCode>,
+    /// SHA-256 of the document, hexadecimal: what is signed.
+    pub digest: String,
+}
+
+/// `GET /v1/agreements`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreements {
+    /// By number and version.
+    pub agreements: Vec<Agreement>,
+}
+
+/// `GET /v1/agreements/{number}/{version}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementDocument {
+    /// In a line.
+    #[serde(flatten)]
+    pub summary: Agreement,
+    /// The exact text that is signed: JSON, UTF-8.
+    pub document: String,
+}
+
+/// Body of `POST /v1/agreements/{number}/{version}/sign`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignRequest {
+    /// SHA-256, hexadecimal, of the document that was read before deciding: nothing else is signed.
+    pub digest: String,
+}
+
+/// Answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// State after it, such as `AGREEMENT_STATE_SIGNED`.
+    pub state: String,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Who this is.
+    pub agent: AgentId,
+    /// Its trust domain.
+    pub trust_domain: String,
+    /// Whether there is a connection to the gateway.
+    pub connected: bool,
+    /// Why the last attempt to connect failed.
+    pub last_failure: Option<String>,
+    /// Records that wait to be sent.
+    pub queued: u64,
+    /// Records that are accepted and not delivered yet.
+    pub on_the_way: u64,
+    /// Records that wait in the inbox.
+    pub inbox: u64,
+    /// Sealed bytes that wait to be sent.
+    pub queued_bytes: u64,
+    /// Sealed bytes in the inbox.
+    pub inbox_bytes: u64,
+    /// Agreements known.
+    pub agreements: u64,
+    /// When the directory was last brought up to date.
+    pub directory_at: Option<Timestamp>,
+    /// When the agreements were last brought up to date.
+    pub agreements_at: Option<Timestamp>,
+    /// End of the TLS certificate.
+    pub tls_until: Timestamp,
+    /// End of the signing certificate.
+    pub signing_until: Timestamp,
+    /// End of the key bundle that the directory has.
+    pub bundle_until: Option<Timestamp>,
+    /// Verifier key of the log.
+    pub log_vkey: String,
+}
+
+/// An error, `application/problem+json` (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `urn:passerelle:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code in words, French.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong and what to do, French.
+    pub detail: String,
+    /// The same in English.
+    pub detail_en: String,
+    /// Stable code: a reason of the gateway's (`AGREEMENT_EXPIRED`), or one of the local interface (`REQUEST_INVALID`).
+    pub code: String,
+    /// The fact behind it, when there is more to say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fact: Option<String>,
+    /// The exchange, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exchange_id: Option<ExchangeId>,
+}

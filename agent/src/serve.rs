@@ -1,0 +1,79 @@
+//! An agent that serves until it is told to stop: the record path and the local interface together.
+
+use std::future::Future;
+use std::io::{self, Write};
+
+use passerelle_pki::clock::SharedClock;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::Agent;
+use crate::config::{Config, ConfigError};
+use crate::local::{LocalError, Server};
+use crate::records::StartError;
+
+/// Why an agent does not serve. Its administrator reads this.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// What the configuration names.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The agent.
+    #[error("l'agent n'a pu démarrer / the agent could not start")]
+    Start(#[source] StartError),
+    /// The local interface.
+    #[error("l'interface locale / the local interface")]
+    Local(#[source] LocalError),
+    /// Signals, or the standard output.
+    #[error("le système / the system")]
+    System(#[source] io::Error),
+}
+
+/// Serves until `stop`. Prints one line when it listens: `prêt / ready local=… agent=…`.
+///
+/// # Errors
+/// [`ServeError`]; nothing was begun then.
+pub async fn serve(
+    config: &Config,
+    clock: SharedClock,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let running = Agent::start(config.settings()?, clock).await.map_err(ServeError::Start)?;
+    let stopping = CancellationToken::new();
+    let server = match Server::bind(&config.local, running.agent.clone(), stopping.clone()).await {
+        Ok(server) => server,
+        Err(error) => {
+            running.shutdown().await;
+            return Err(ServeError::Local(error));
+        }
+    };
+    let address = server.address().to_owned();
+    let serving = tokio::spawn(server.run());
+    tracing::info!(local = %address, agent = %config.agent, "ready");
+    // Whoever started us may not read: that is no reason to stop.
+    writeln!(io::stdout().lock(), "prêt / ready local={address} agent={}", config.agent).ok();
+    stop.await;
+    tracing::info!("stopping");
+    stopping.cancel();
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the local interface has failed");
+    }
+    running.shutdown().await;
+    Ok(())
+}
+
+/// Ends at the first SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be had.
+pub fn signalled() -> Result<impl Future<Output = ()> + Send, ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
