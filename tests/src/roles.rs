@@ -45,7 +45,7 @@ impl Role {
         match self {
             Self::Pki => passerelle_pki::run(arguments),
             Self::Gateway => passerelle_gateway::run(arguments),
-            Self::Agent => ExitCode::FAILURE,
+            Self::Agent => passerelle_agent::run(arguments),
             Self::Verify => passerelle_verify::run(arguments.into_iter()),
         }
     }
