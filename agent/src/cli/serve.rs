@@ -1,30 +1,17 @@
 //! `serve`.
 
 use passerelle_pki::clock::SharedClock;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
 use crate::config::{Config, Tracing};
+use crate::serve::{serve, signalled};
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(config: &Config, clock: SharedClock) -> Result<(), Failure> {
     trace(&config.tracing)?;
-    let listen = |kind| signal(kind).map_err(|error| Failure::of(&error));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let stop = CancellationToken::new();
-    let asked = stop.clone();
-    let watching = tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        asked.cancel();
-    });
-    drop((config, clock, stop));
-    watching.abort();
-    Ok(())
+    let stop = signalled().map_err(|error| Failure::of(&error))?;
+    serve(config, clock, stop).await.map_err(|error| Failure::of(&error))
 }
 
 /// Messages go to the standard error, as text or JSON.
