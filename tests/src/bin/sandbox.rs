@@ -1,21 +1,40 @@
 //! `cargo run --release`: the sandbox.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use passerelle_pki::clock::SystemClock;
-use passerelle_tests::{roles, sandbox};
+use passerelle_tests::network::process::Program;
+use passerelle_tests::roles;
+use passerelle_tests::sandbox::{Options, Report, Sandbox};
 
-/// Le bac à sable : des dossiers vont d'un organisme à l'autre. / The sandbox: records go from one agency to another.
+const EXAMPLES: &str = "\
+Exemples / Examples:
+  cargo run --release
+  cargo run --release -- --once --json
+  cargo run --release -- --once --records ~/Documents
+  cargo run --release -- --dir /srv/essai --count 1000";
+
+/// Le bac à sable : un réseau entier sur cette machine, et une visite. / The sandbox: a whole network on this machine, and a tour.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: cargo run --release -- --records 1000 --json")]
+#[command(name = "sandbox", after_help = EXAMPLES)]
 struct Arguments {
-    /// Nombre de dossiers engendrés. / How many records to generate.
+    /// Se termine après la visite. / Ends after the tour.
+    #[arg(long)]
+    once: bool,
+    /// Transmet les fichiers de ce dossier, de toute sorte, jusqu'à 1 Gio chacun. / Sends the files of this folder, of any type, up to 1 GiB each.
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
+    /// Nombre d'enregistrements engendrés, sans --records. / How many records to generate, without --records.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    records: u32,
+    count: u32,
     /// Graine du générateur. / Seed of the generator.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Garde tout dans ce nouveau dossier (défaut : un dossier temporaire, supprimé à la fin). / Keeps everything in this new folder (default: a temporary folder, deleted at the end).
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Une dernière ligne en JSON. / A last line of JSON.
     #[arg(long)]
     json: bool,
@@ -26,7 +45,8 @@ fn main() -> ExitCode {
         return status;
     }
     match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
@@ -34,27 +54,50 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let report = sandbox::tour(folder.path(), arguments.records, arguments.seed, &SystemClock)?;
-    println!("De RAMQ à SAAQ / from RAMQ to SAAQ");
-    println!("  dossiers remis / records delivered   {} / {}", report.records_delivered, report.records_sent);
-    println!("  octets / bytes                       {}", report.bytes);
-    println!("  identiques / byte-identical          {}", french(report.byte_identical));
-    println!("  entrées au journal / log entries     {}", report.audit_entries);
-    println!("  journal vérifié / log verified       {}", french(report.log_verified));
-    println!("Pas encore sur la route : ententes, réseau, processus séparés.");
-    println!("Not on the road yet: agreements, the network, separate processes.");
+fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let temporary = tempfile::Builder::new().prefix("passerelle-").tempdir()?;
+    let folder = match &arguments.dir {
+        Some(folder) => {
+            std::fs::create_dir(folder).map_err(|error| anyhow::anyhow!("{} : {error}", folder.display()))?;
+            std::fs::canonicalize(folder)?
+        }
+        None => temporary.path().to_owned(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(tour(arguments, &folder))
+}
+
+async fn tour(arguments: &Arguments, folder: &Path) -> anyhow::Result<bool> {
+    let executable = std::env::current_exe()?;
+    let clock = SystemClock::shared();
+    let mut sandbox = Sandbox::start(folder, Program::new(executable.clone()), &clock).await?;
+    let options =
+        Options { records: arguments.records.clone(), count: arguments.count, seed: arguments.seed };
+    let report = sandbox.tour(&options, &clock).await?;
+    print(&report);
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     }
-    anyhow::ensure!(
-        report.byte_identical && report.log_verified,
-        "a record changed, or the log does not verify"
-    );
-    Ok(())
+    if !arguments.once {
+        println!("\nÀ essayer, dans un autre terminal / To try, in another terminal:\n");
+        println!("{}", sandbox.commands(&executable));
+        println!("\nCtrl-C pour terminer / to end.");
+        tokio::signal::ctrl_c().await?;
+    }
+    sandbox.stop()?;
+    Ok(report.records_delivered == report.records_sent && report.byte_identical && report.log_verified)
 }
 
-fn french(yes: bool) -> &'static str {
-    if yes { "oui / yes" } else { "NON / NO" }
+fn print(report: &Report) {
+    let yes = |yes: bool| if yes { "oui / yes" } else { "NON / NO" };
+    println!("  transmis / sent                      {}", report.records_sent);
+    println!("  remis / delivered                    {}", report.records_delivered);
+    println!("  octets / bytes                       {}", report.bytes);
+    println!("  identiques / byte-identical          {}", yes(report.byte_identical));
+    println!("  refus / denials                      {}", report.denials.len());
+    println!("  entrées au journal / log entries     {}", report.audit_entries);
+    println!("  journal vérifié / log verified       {}", yes(report.log_verified));
+    for (process, bytes) in &report.peak_memory {
+        println!("  mémoire / memory  {process:<18} {} Mio", bytes >> 20);
+    }
 }

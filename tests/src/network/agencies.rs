@@ -48,12 +48,20 @@ impl Network {
     /// # Errors
     /// What the gateway refuses.
     pub async fn probe(&self, agency: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
+        let mut probe = self.silent_probe(agency, clock).await?;
+        probe.publish_bundle().await?;
+        Ok(probe)
+    }
+
+    /// The same without a key bundle, so that nothing can be sealed for it.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub async fn silent_probe(&self, agency: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
         let token = self.enrolment_token(agency, "sonde")?;
         let id = format!("{agency}/sonde").parse()?;
         let clock = SharedClock::clone(clock);
-        let mut probe = Probe::enrol(self.addresses(), self.anchor()?, id, token, clock).await?;
-        probe.publish_bundle().await?;
-        Ok(probe)
+        Probe::enrol(self.addresses(), self.anchor()?, id, token, clock).await
     }
 
     /// Proposes an agreement, and gives its document as it must be signed.

@@ -1,6 +1,7 @@
 //! A whole network on loopback: authorities, a gateway and agencies' agents, each a process of its own.
 
 pub mod agencies;
+pub mod agent;
 pub mod agreements;
 pub mod log;
 pub mod operators;

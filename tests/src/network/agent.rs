@@ -1,0 +1,159 @@
+//! Agents as processes of their own, set up and asked as an agency would.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use passerelle_agent::client::LocalClient;
+use passerelle_agent::config::Config;
+use passerelle_proto::agreement::draft::Draft;
+use tokio::time::{Instant, sleep};
+
+use super::agreements::Body;
+use super::process::{Program, Running};
+use super::{Network, free_address};
+use crate::roles::Role;
+
+/// How long news may take to reach an agent.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// An agency's agent, in a process of its own.
+#[derive(Debug)]
+pub struct AgentProcess {
+    /// The agency.
+    pub body: Body,
+    /// The interface for the agency's systems.
+    pub client: LocalClient,
+    /// The process.
+    pub process: Running,
+    program: Program,
+    folder: PathBuf,
+}
+
+impl Network {
+    /// Writes the configuration of an agent, enrols it with a one-time token, and starts it. The agency must be
+    /// registered.
+    ///
+    /// # Errors
+    /// The first command that failed.
+    pub fn agent(&self, body: Body) -> anyhow::Result<AgentProcess> {
+        self.agent_with_settings(body, "")
+    }
+
+    /// The same, with more lines for its configuration file.
+    ///
+    /// # Errors
+    /// The first command that failed.
+    pub fn agent_with_settings(&self, body: Body, settings: &str) -> anyhow::Result<AgentProcess> {
+        let folder = self.folder().join(body.code);
+        fs::create_dir_all(&folder)?;
+        let (gateway, local) = (self.addresses(), free_address()?);
+        let root = self.root_certificate();
+        let file = format!(
+            "data_dir = \"donnees\"\n\n[agent]\nid = \"{}/agent-1\"\n\n[gateway]\nagents = \"https://localhost:{}\"\n\
+             public = \"https://localhost:{}\"\nroot_certificate = {root:?}\n\n[local]\nlisten = \"{local}\"\n\n{settings}",
+            body.code,
+            gateway.agents.port(),
+            gateway.public.port(),
+        );
+        let config = folder.join("passerelle-agent.toml");
+        fs::write(&config, file)?;
+        let token = folder.join("jeton.txt");
+        fs::write(&token, self.enrolment_token(body.code, "agent-1")?)?;
+        let arguments = [
+            "enrol".into(),
+            "--config".into(),
+            config.clone().into_os_string(),
+            "--token-file".into(),
+            token.into_os_string(),
+        ];
+        self.program().run(Role::Agent, &arguments)?;
+        let process = start(self.program(), &config, &folder)?;
+        let client = LocalClient::from_config(&Config::load(&config)?)?;
+        Ok(AgentProcess { body, client, process, program: self.program().clone(), folder })
+    }
+
+    /// Proposes an agreement, has each party read and sign it through its agent, activates it, and waits until every
+    /// party's agent knows.
+    ///
+    /// # Errors
+    /// The first command that failed.
+    pub async fn conclude_by_agents(&self, draft: &Draft, parties: &[&AgentProcess]) -> anyhow::Result<()> {
+        self.propose(draft)?;
+        for party in parties {
+            party.knows(draft, "PROPOSED").await?;
+            party.sign(draft)?;
+        }
+        self.step(super::operators::Operator::SigningAuthority, "activate", draft)?;
+        for party in parties {
+            party.knows(draft, "ACTIVE").await?;
+        }
+        Ok(())
+    }
+}
+
+fn start(program: &Program, config: &Path, folder: &Path) -> anyhow::Result<Running> {
+    let arguments = ["serve".into(), "--config".into(), config.to_owned().into_os_string()];
+    program.start::<OsString>(Role::Agent, &arguments, &folder.join("agent.log"))
+}
+
+impl AgentProcess {
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("passerelle-agent.toml")
+    }
+
+    /// What it wrote to its standard error.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("agent.log")
+    }
+
+    /// Runs a command of the agent under its configuration; gives what it printed.
+    ///
+    /// # Errors
+    /// When it does not end well; with what it said.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut all: Vec<OsString> = arguments.iter().map(Into::into).collect();
+        all.extend(["--config".into(), self.config().into_os_string()]);
+        self.program.run(Role::Agent, &all)
+    }
+
+    /// Starts the process again after it ended.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.process = start(&self.program, &self.config(), &self.folder)?;
+        Ok(())
+    }
+
+    fn sign(&self, draft: &Draft) -> anyhow::Result<()> {
+        let version = draft.version.to_string();
+        self.command(&["agreement", "sign", &draft.number, &version, "--yes"]).map(drop)
+    }
+
+    /// Waits until the agent knows a version in a state.
+    async fn knows(&self, draft: &Draft, state: &str) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let agreements = self.client.agreements().await?;
+            let found = agreements.iter().any(|agreement| {
+                agreement.number == draft.number
+                    && agreement.version == draft.version
+                    && agreement.state.ends_with(state)
+            });
+            if found {
+                return Ok(());
+            }
+            let late = || format!("{} does not know {} as {state}", self.body.code, draft.number);
+            (Instant::now() < until).then_some(()).with_context(late)?;
+            sleep(LOOK).await;
+        }
+    }
+}
