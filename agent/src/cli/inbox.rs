@@ -4,18 +4,14 @@ use serde_json::json;
 
 use super::arguments::{ListOptions, seconds};
 use super::failure::Failure;
+use super::record::POLL;
 use super::text::{size, table};
-use crate::client::{InboxQuery, LocalClient};
+use crate::client::{ClientError, InboxQuery, LocalClient};
 use crate::local::model::InboxRecord;
 
 /// Prints what waits.
 pub(super) async fn list(options: &ListOptions, client: &LocalClient) -> Result<(), Failure> {
-    let query = InboxQuery {
-        limit: Some(usize::from(options.limit)),
-        after: options.after,
-        wait: seconds(options.wait),
-    };
-    let records = client.inbox(&query).await?.records;
+    let records = waiting(options, client).await?;
     if options.output.json {
         println!("{}", json!({ "records": records }));
     } else if records.is_empty() {
@@ -27,6 +23,23 @@ pub(super) async fn list(options: &ListOptions, client: &LocalClient) -> Result<
         println!("\nPrendre / take: passerelle-agent take --all --into DIR");
     }
     Ok(())
+}
+
+/// What is there, or comes before the time is over.
+async fn waiting(options: &ListOptions, client: &LocalClient) -> Result<Vec<InboxRecord>, ClientError> {
+    let query = InboxQuery { limit: Some(usize::from(options.limit)), after: options.after, wait: None };
+    let records = client.inbox(&query).await?.records;
+    let Some(wait) = seconds(options.wait).filter(|_| records.is_empty()) else { return Ok(records) };
+    let query = InboxQuery { wait: Some(POLL), ..query };
+    let polling = async {
+        loop {
+            let records = client.inbox(&query).await?.records;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+        }
+    };
+    tokio::time::timeout(wait, polling).await.unwrap_or_else(|_| Ok(Vec::new()))
 }
 
 fn row(record: &InboxRecord) -> Vec<String> {

@@ -16,6 +16,8 @@ mod send;
 mod serve;
 mod status;
 mod take;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::ffi::OsString;

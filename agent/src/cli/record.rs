@@ -12,7 +12,7 @@ use crate::local::model::Record;
 use crate::records::RecordState;
 
 /// One long poll.
-const POLL: Duration = Duration::from_secs(30);
+pub(super) const POLL: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(options: &RecordOptions, client: &LocalClient) -> Result<(), Failure> {
     let record = outcome(client, &options.id, seconds(options.wait)).await?;

@@ -3,7 +3,12 @@
 
 mod content;
 mod error;
+mod lenient;
 mod options;
+#[cfg(test)]
+pub(crate) mod scene;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::io;

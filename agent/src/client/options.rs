@@ -1,11 +1,11 @@
 //! What is asked of the agent, as headers and query strings.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use passerelle_pki::name::AgencyCode;
 use passerelle_proto::exchange_id::ExchangeId;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::ClientError;
 use crate::records::RecordState;
@@ -156,18 +156,12 @@ pub(super) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String
     if given.is_empty() { path.to_owned() } else { format!("{path}?{}", given.join("&")) }
 }
 
-/// Percent-encoding (RFC 3986, section 2.1) of everything but unreserved characters and commas.
+/// Everything but unreserved characters (RFC 3986, section 2.3) and commas.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
+
+/// Percent-encoding (RFC 3986, section 2.1).
 pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            write!(out, "%{byte:02X}").ok();
-        }
-    }
-    out
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]

@@ -18,10 +18,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use passerelle_pki::files;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::error::ClientError;
+use super::lenient::Lenient;
 use crate::config::{Config, Listen};
 
 /// How long connecting may take.
@@ -92,11 +94,9 @@ pub(super) async fn exchange(
             Endpoint::Tcp { addr, .. } => {
                 let stream = TcpStream::connect(addr).await.map_err(unreachable)?;
                 stream.set_nodelay(true).map_err(unreachable)?;
-                begin(TokioIo::new(stream)).await
+                begin(stream).await
             }
-            Endpoint::Unix { path } => {
-                begin(TokioIo::new(UnixStream::connect(path).await.map_err(unreachable)?)).await
-            }
+            Endpoint::Unix { path } => begin(UnixStream::connect(path).await.map_err(unreachable)?).await,
         }
     };
     let late = |_| unreachable(io::ErrorKind::TimedOut.into());
@@ -115,9 +115,10 @@ pub(super) async fn exchange(
 
 async fn begin<IO>(io: IO) -> Result<http1::SendRequest<Outgoing>, ClientError>
 where
-    IO: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (sender, connection) = http1::handshake(io).await.map_err(ClientError::Broken)?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(Lenient::new(io))).await.map_err(ClientError::Broken)?;
     // Ends with the request: its failure is told there.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)

@@ -5,6 +5,8 @@ mod gateway;
 mod machine;
 mod report;
 mod running;
+#[cfg(test)]
+mod tests;
 
 use passerelle_pki::certificate::TrustAnchor;
 use passerelle_pki::clock::SharedClock;

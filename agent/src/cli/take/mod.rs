@@ -6,6 +6,8 @@
 
 mod landing;
 mod name;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::io;
