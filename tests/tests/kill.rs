@@ -10,22 +10,28 @@ use std::time::Duration;
 
 use passerelle_pki::clock::{SharedClock, SystemClock};
 use passerelle_proto::envelope::SealedRecord;
+use passerelle_proto::event;
 use passerelle_proto::exchange_id::ExchangeId;
-use passerelle_proto::wire::{self, delivery::Delivery as Item, submit_reply};
+use passerelle_proto::tlog::leaf_hash;
+use passerelle_proto::wire::{self, delivery::Delivery as Item, event::Detail, submit_reply};
 use passerelle_tests::network::Network;
 use passerelle_tests::network::agreements::{RAMQ, SAAQ, draft, today};
+use passerelle_tests::network::operators::Operator;
 use passerelle_tests::network::process::Program;
 use passerelle_tests::probe::mail::{Opened, noticed};
 use passerelle_tests::probe::{Probe, Terms, frame};
 use prost::Message;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
 use tokio::time::timeout;
 
-const RECORDS: usize = 900;
+/// How often the gateway is killed while records come in.
+const KILLS: usize = 50;
+const RECORDS: usize = 3_000;
 /// Records under way when a gateway is killed, at most.
-const AT_ONCE: usize = 250;
-/// Receipts between two kills, at least.
-const BETWEEN: usize = 40;
-const PATIENCE: Duration = Duration::from_secs(120);
+const AT_ONCE: usize = 60;
+const SEED: u64 = 11;
+const PATIENCE: Duration = Duration::from_secs(280);
 
 type Receipts = BTreeMap<ExchangeId, wire::ReceiptBody>;
 
@@ -97,6 +103,10 @@ impl World {
 
     fn kill_and_restart(&mut self, damage: Damage) {
         self.network.gateway().unwrap().kill().unwrap();
+        self.restart(damage);
+    }
+
+    fn restart(&mut self, damage: Damage) {
         damage.strike(&self.network.gateway_data().join("view.sled"));
         self.network.start_gateway().unwrap_or_else(|error| panic!("after {damage:?}: {error:#}"));
     }
@@ -153,23 +163,28 @@ async fn take(world: &World, wanted: usize, keep: usize, taken: &mut BTreeMap<Ex
     }
 }
 
+/// Every accepted exchange stands in the log once, where its receipt says, with the hash that its receipt says.
 fn check_log(network: &mut Network, receipts: &Receipts) {
+    network.gateway().unwrap().stop().unwrap();
     let mut places = BTreeMap::new();
-    for event in network.audit(&["--outcome", "accepted"]).unwrap() {
-        if event["kind"] == "EXCHANGE_ACCEPTED" {
-            let (id, leaf) = (event["exchange"].as_str().unwrap(), event["leaf_index"].as_u64().unwrap());
-            assert!(places.insert(id.to_owned(), leaf).is_none(), "{id} accepted twice");
+    for (leaf, entry) in network.log_entries().unwrap().into_iter().enumerate() {
+        if let Some(Detail::Exchange(exchange)) = event::decode(&entry).unwrap().detail {
+            let id = ExchangeId::from_bytes(&exchange.exchange_id).unwrap();
+            assert!(places.insert(id, (leaf as u64, leaf_hash(&entry))).is_none(), "{id} twice");
         }
     }
     assert_eq!(places.len(), receipts.len(), "accepted in the log, and receipts");
-    network.gateway().unwrap().stop().unwrap();
-    let entries = network.log_entries().unwrap();
     for (id, body) in receipts {
-        assert_eq!(places.get(&id.to_string()), Some(&body.leaf_index));
-        let entry = &entries[usize::try_from(body.leaf_index).unwrap()];
-        assert_eq!(passerelle_proto::tlog::leaf_hash(entry).as_bytes()[..], body.leaf_hash, "{id}");
+        let (leaf, hash) = places[id];
+        assert_eq!((leaf, &hash.as_bytes()[..]), (body.leaf_index, &body.leaf_hash[..]), "{id}");
     }
     network.verify_log().unwrap();
+}
+
+/// What operators and agents are told of agencies and agreements.
+fn told(network: &Network) -> [String; 2] {
+    [["agency", "list", "--json"], ["agreement", "list", "--json"]]
+        .map(|command| network.operate(Operator::Auditor, &command).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,26 +192,24 @@ async fn a_receipt_outlives_every_kill_and_every_damage_to_the_view() {
     let run = async {
         let mut world = World::create().await;
         let records = world.seal(RECORDS).await;
-        let mut receipts = Receipts::new();
-        let mut damages = Damage::ALL.into_iter();
-        for round in 0..20 {
-            if receipts.len() == RECORDS {
-                break;
-            }
-            let (next, damage) = (receipts.len() + BETWEEN, damages.next());
+        let (mut receipts, before) = (Receipts::new(), told(&world.network));
+        let mut random = ChaCha20Rng::seed_from_u64(SEED);
+        for round in 0..KILLS {
+            let kill_at = receipts.len() + random.random_range(0..AT_ONCE / 2);
             let gateway = world.network.gateway().unwrap();
             let mut killed = false;
-            submit(&world.ramq, &records, &mut receipts, |so_far| {
-                if damage.is_some() && !killed && so_far.len() >= next {
+            submit(&world.ramq, &records[..(round + 1) * AT_ONCE], &mut receipts, |so_far| {
+                if !killed && so_far.len() >= kill_at {
                     gateway.kill().unwrap();
                     killed = true;
                 }
             })
             .await;
-            if let Some(damage) = damage {
-                assert!(killed, "round {round}: no kill");
-                world.kill_and_restart(damage);
-            }
+            gateway.kill().unwrap();
+            world.restart(Damage::ALL[round % Damage::ALL.len()]);
+        }
+        while receipts.len() < RECORDS {
+            submit(&world.ramq, &records, &mut receipts, |_| {}).await;
         }
         assert_eq!(receipts.len(), RECORDS, "every record was accepted at last");
 
@@ -211,12 +224,13 @@ async fn a_receipt_outlives_every_kill_and_every_damage_to_the_view() {
         }
 
         // What was kept back came again and is acknowledged now: the sender is told of every one.
-        let mut told = BTreeSet::new();
+        let mut noticed_by_sender = BTreeSet::new();
         let mut mail = world.ramq.collect(1).await.unwrap();
-        while told.len() < RECORDS {
+        while noticed_by_sender.len() < RECORDS {
             let Item::Notice(notice) = mail.next().await.unwrap() else { panic!("only notices wait") };
-            told.extend(noticed(&notice).unwrap());
+            noticed_by_sender.extend(noticed(&notice).unwrap());
         }
+        assert_eq!(told(&world.network), before, "the view was rebuilt as it was");
         check_log(&mut world.network, &receipts);
     };
     timeout(PATIENCE, run).await.unwrap();

@@ -19,11 +19,14 @@ use crate::state::State;
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// The open connections of agents. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Connections(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    revocations: Revocations,
+    ledger: Ledger,
+    clock: SharedClock,
     next: AtomicU64,
     open: Mutex<HashMap<u64, Open>>,
 }
@@ -56,18 +59,40 @@ impl Drop for Registered {
 }
 
 impl Connections {
-    /// Lists a connection, unless its agency has `most` already.
+    /// None yet.
     #[must_use]
-    pub fn register(&self, agent: &Arc<AgentCaller>, most: usize) -> Option<Registered> {
-        let mut open = self.lock();
-        let same = open.values().filter(|other| other.agent.id.agency == agent.id.agency).count();
-        if same >= most {
-            return None;
-        }
-        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let end = CancellationToken::new();
-        open.insert(id, Open { agent: Arc::clone(agent), end: end.clone() });
-        Some(Registered { id, connections: self.clone(), end })
+    pub fn new(revocations: Revocations, ledger: Ledger, clock: SharedClock) -> Self {
+        let (next, open) = (AtomicU64::new(0), Mutex::new(HashMap::new()));
+        Self(Arc::new(Inner { revocations, ledger, clock, next, open }))
+    }
+
+    /// Lists a connection, unless its agent may not be here, or its agency has `most` already.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn register(&self, agent: &Arc<AgentCaller>, most: usize) -> Result<Registered, &'static str> {
+        let registered = {
+            let mut open = self.lock();
+            let same = open.values().filter(|other| other.agent.id.agency == agent.id.agency).count();
+            if same >= most {
+                return Err("its agency has too many connections");
+            }
+            let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+            let end = CancellationToken::new();
+            open.insert(id, Open { agent: Arc::clone(agent), end: end.clone() });
+            Registered { id, connections: self.clone(), end }
+        };
+        // Listed first: what is revoked from now on ends it, what was revoked before is seen here.
+        self.check(agent)?;
+        Ok(registered)
+    }
+
+    /// Whether an agent may be served at this moment. Asked at each connection and at each request.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, agent: &AgentCaller) -> Result<(), &'static str> {
+        welcome(agent, &self.0.revocations, &self.0.ledger.state(), self.0.clock.now())
     }
 
     /// Connections that are open.
@@ -77,9 +102,10 @@ impl Connections {
     }
 
     /// Ends every connection whose agent may not be here any more.
-    pub fn end_unwelcome(&self, revocations: &Revocations, state: &State, now: Timestamp) {
-        for (_, open) in self.lock().iter() {
-            if let Err(why) = welcome(&open.agent, revocations, state, now) {
+    fn end_unwelcome(&self) {
+        let (state, now) = (self.0.ledger.state(), self.0.clock.now());
+        for open in self.lock().values() {
+            if let Err(why) = welcome(&open.agent, &self.0.revocations, &state, now) {
                 tracing::warn!(agent = %open.agent.id, why, "connection ended");
                 open.end.cancel();
             }
@@ -87,8 +113,8 @@ impl Connections {
     }
 
     /// Runs for ever: ends what must end whenever revocations or the state change, and as certificates expire.
-    pub async fn watch(self, revocations: Revocations, ledger: Ledger, clock: SharedClock) {
-        let (mut lists, mut states) = (revocations.subscribe(), ledger.changes());
+    pub async fn watch(self) {
+        let (mut lists, mut states) = (self.0.revocations.subscribe(), self.0.ledger.changes());
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             let told = tokio::select! {
@@ -99,7 +125,7 @@ impl Connections {
             if !told {
                 return;
             }
-            self.end_unwelcome(&revocations, &ledger.state(), clock.now());
+            self.end_unwelcome();
         }
     }
 
@@ -112,7 +138,7 @@ impl Connections {
 ///
 /// # Errors
 /// Why not.
-pub fn welcome(
+fn welcome(
     agent: &AgentCaller,
     revocations: &Revocations,
     state: &State,

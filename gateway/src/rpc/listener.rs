@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::Status;
 use tower::ServiceExt;
 
 use super::caller::Caller;
@@ -140,9 +142,9 @@ impl Connection {
         let Some(caller) = peer.map_or(Some(Caller::Public), Caller::of) else { return };
         let registered = match &caller {
             Caller::Agent(agent) => match self.connections.register(agent, self.per_agency) {
-                Some(registered) => Some(registered),
-                None => {
-                    tracing::warn!(agent = %agent.id, "a connection was refused: its agency has too many");
+                Ok(registered) => Some(registered),
+                Err(why) => {
+                    tracing::warn!(agent = %agent.id, why, "a connection was refused");
                     return;
                 }
             },
@@ -157,10 +159,20 @@ impl Connection {
         caller: Caller,
         registered: Option<Registered>,
     ) {
-        let routes = self.routes.clone();
+        let (routes, connections) = (self.routes.clone(), self.connections.clone());
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            let welcome = match &caller {
+                Caller::Agent(agent) => connections.check(agent),
+                Caller::Public => Ok(()),
+            };
             request.extensions_mut().insert(caller.clone());
-            routes.clone().oneshot(request)
+            let routes = routes.clone();
+            async move {
+                match welcome {
+                    Ok(()) => routes.oneshot(request).await,
+                    Err(why) => Ok(Status::permission_denied(why).into_http::<Body>()),
+                }
+            }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder

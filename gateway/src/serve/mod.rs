@@ -66,7 +66,8 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Running, ServeE
     let parts = tokio::task::spawn_blocking(move || open(config, clock))
         .await
         .map_err(|error| ServeError::thread(&error))??;
-    let connections = Connections::default();
+    let connections =
+        Connections::new(parts.revocations.clone(), parts.ledger.clone(), SharedClock::clone(&parts.clock));
     let tls = |client_auth, alpn: &[&[u8]]| {
         ServerTls::new(ServerSettings {
             credential: parts.keys.tls.clone(),

@@ -40,11 +40,7 @@ pub(super) fn spawn(tasks: &TaskTracker, parts: Parts, connections: Connections)
         let never = watch.run(poll).await;
         match never {}
     })));
-    tasks.spawn(until(Box::pin(connections.watch(
-        revocations.clone(),
-        ledger.clone(),
-        SharedClock::clone(&clock),
-    ))));
+    tasks.spawn(until(Box::pin(connections.watch())));
     tasks.spawn(until(Box::pin(refresh(authority, revocations, SharedClock::clone(&clock)))));
     tasks.spawn(until(Box::pin(tidy(ledger.clone()))));
     tasks.spawn(until(Box::pin(remove(finished, bodies.clone()))));

@@ -48,7 +48,15 @@ impl Network {
     /// # Errors
     /// What the gateway refuses.
     pub async fn probe(&self, agency: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
-        let mut probe = self.silent_probe(agency, clock).await?;
+        self.probe_named(agency, "sonde", clock).await
+    }
+
+    /// Another probe of the same agency.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub async fn probe_named(&self, agency: &str, agent: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
+        let mut probe = self.enrol_probe(agency, agent, clock).await?;
         probe.publish_bundle().await?;
         Ok(probe)
     }
@@ -58,8 +66,12 @@ impl Network {
     /// # Errors
     /// What the gateway refuses.
     pub async fn silent_probe(&self, agency: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
-        let token = self.enrolment_token(agency, "sonde")?;
-        let id = format!("{agency}/sonde").parse()?;
+        self.enrol_probe(agency, "sonde", clock).await
+    }
+
+    async fn enrol_probe(&self, agency: &str, agent: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
+        let token = self.enrolment_token(agency, agent)?;
+        let id = format!("{agency}/{agent}").parse()?;
         let clock = SharedClock::clone(clock);
         Probe::enrol(self.addresses(), self.anchor()?, id, token, clock).await
     }

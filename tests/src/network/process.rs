@@ -146,6 +146,14 @@ impl Running {
         self.end(Signal::TERM)
     }
 
+    /// Stops it where it stands (SIGSTOP), as a machine whose power goes: it does nothing more until it is killed.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        kill_process(self.pid, Signal::STOP).context("cannot signal a process")
+    }
+
     fn end(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
         if let Some(status) = self.ended() {
             return Ok(status);

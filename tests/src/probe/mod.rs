@@ -33,7 +33,7 @@ use passerelle_proto::{bundle, wire};
 use ring::rand::SystemRandom;
 use tonic::transport::Channel;
 
-pub use channel::connect;
+pub use channel::{connect, secure};
 pub use forge::frame;
 
 /// Largest message that a probe takes.
