@@ -43,12 +43,14 @@ pub(super) fn harmless(text: &str) -> String {
 
 /// Bytes, as people say them.
 pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_024 => format!("{bytes} o"),
-        1_024..1_048_576 => format!("{} Kio", bytes >> 10),
-        1_048_576..1_073_741_824 => format!("{} Mio", bytes >> 20),
-        _ => format!("{} Gio", bytes >> 30),
-    }
+    let (shift, unit) = match bytes {
+        0..1_024 => return format!("{bytes} o"),
+        1_024..1_048_576 => (10, "Kio"),
+        1_048_576..1_073_741_824 => (20, "Mio"),
+        _ => (30, "Gio"),
+    };
+    let tenths = (u128::from(bytes) * 10) >> shift;
+    format!("{},{} {unit}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -70,8 +72,8 @@ mod tests {
     #[test]
     fn sizes_are_said_in_binary_units() {
         assert_eq!(
-            [size(0), size(1_023), size(2_048), size(300 << 20)].join(" "),
-            "0 o 1023 o 2 Kio 300 Mio"
+            [size(0), size(1_023), size(2_048), size(2_000_000)].join(" "),
+            "0 o 1023 o 2,0 Kio 1,9 Mio"
         );
     }
 }
