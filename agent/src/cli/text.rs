@@ -36,9 +36,11 @@ fn shown(text: &str) -> String {
     clean.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
-/// What others wrote, with nothing that commands a terminal.
+/// What others wrote, with nothing that commands a terminal or turns the text around (UAX #9, section 2).
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).collect()
+    let turns = |letter| matches!(letter, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let shown = |letter: char| if letter.is_control() || turns(letter) { '\u{FFFD}' } else { letter };
+    text.chars().map(shown).collect()
 }
 
 /// Bytes, as people say them.
@@ -59,13 +61,15 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_others_words_command_nothing() {
-        let rows =
-            vec![vec!["été".to_owned(), "1".to_owned()], vec!["a\u{1b}[2J".to_owned(), "x".repeat(100)]];
+        let rows = vec![
+            vec!["été".to_owned(), "1".to_owned()],
+            vec!["a\u{1b}[2\u{202e}J".to_owned(), "x".repeat(100)],
+        ];
         let text = table(&["nom / name", "n"], &rows);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "nom / name  n");
         assert_eq!(lines[1], "été         1");
-        assert!(!text.contains('\u{1b}'));
+        assert!(!text.contains(['\u{1b}', '\u{202e}']));
         assert_eq!(lines[2].chars().count(), 12 + WIDTH);
     }
 

@@ -89,11 +89,13 @@ async fn empty_and_unsized_bodies_are_records_too() {
 async fn a_refusal_is_read_even_when_most_of_the_body_was_not() {
     let scene = Scene::new().await;
     let length = 64 << 20;
-    let sent = scene.ramq.client.send(&SendOptions::under("ENT-2099-999"), body(length), Some(length)).await;
-    let problem = refusal(sent.unwrap_err());
-    assert_eq!((problem.status, problem.code.as_str()), (403, "AGREEMENT_NOT_FOUND"));
-    let shown = ClientError::Refused(Box::new(problem)).to_string();
-    assert!(shown.contains("Aucune entente") && shown.contains("No agreement"), "{shown}");
+    let options = SendOptions::under("ENT-2099-999");
+    for (client, announced) in [(&scene.ramq.client, Some(length)), (&scene.saaq.client, None)] {
+        let problem = refusal(client.send(&options, body(length), announced).await.unwrap_err());
+        assert_eq!((problem.status, problem.code.as_str()), (403, "AGREEMENT_NOT_FOUND"));
+        let shown = ClientError::Refused(Box::new(problem)).to_string();
+        assert!(shown.contains("Aucune entente") && shown.contains("No agreement"), "{shown}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
