@@ -65,7 +65,13 @@ async fn show(
     let found = client.agreement(&which.number, which.version).await?;
     if let Some(path) = document {
         let bytes = found.document.as_bytes();
-        files::create_new(path, bytes, PUBLIC).map_err(|error| Failure::file(path, &error))?;
+        files::create_new(path, bytes, PUBLIC).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Failure::new(
+                &format!("{} existe déjà et n'a pas été touché; donnez un autre nom.", path.display()),
+                &format!("{} exists already and was not touched; give another name.", path.display()),
+            ),
+            _ => Failure::file(path, &error),
+        })?;
     }
     if output.json {
         println!("{}", to_json(&found)?);
@@ -170,5 +176,48 @@ fn french(state: &str) -> &str {
         "AGREEMENT_STATE_REPLACED" => "remplacée",
         "AGREEMENT_STATE_REJECTED" => "rejetée",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+    use crate::client::scene::{NUMBER, PROPOSED, Scene};
+
+    async fn typed(line: &str, client: &LocalClient) -> Result<(), Failure> {
+        let words = ["passerelle-agent", "agreement"].into_iter().chain(line.split_whitespace());
+        let Command::Agreement(action) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("no agreement command")
+        };
+        run(action, client).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_the_document_that_was_read_is_signed() {
+        let scene = Scene::new().await;
+        let client = &scene.saaq.client;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entente.json");
+        typed(&format!("show {PROPOSED} 1 --document {}", path.display()), client).await.unwrap();
+        let read = std::fs::read(&path).unwrap();
+        let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &read));
+
+        let again = typed(&format!("show {PROPOSED} 1 --document {}", path.display()), client).await;
+        assert!(again.unwrap_err().to_string().contains("not touched"));
+        let unread = typed(&format!("sign {PROPOSED} 1 --json"), client).await.unwrap_err();
+        assert!(unread.to_string().contains("--digest"), "{unread}");
+        let other = format!("sign {PROPOSED} 1 --yes --digest {}", "ab".repeat(32));
+        assert!(typed(&other, client).await.unwrap_err().to_string().contains(&digest));
+        let signed = || scene.gateway.seen(|script| script.signed.len());
+        assert_eq!(signed(), 0);
+
+        typed(&format!("sign {PROPOSED} 1 --digest {digest} --json"), client).await.unwrap();
+        assert_eq!(signed(), 1);
+        let refused = typed(&format!("sign {NUMBER} 1 --yes --json"), client).await.unwrap_err();
+        assert!(refused.to_string().contains("AGREEMENT_NOT_SIGNABLE"), "{refused}");
+        assert_eq!(signed(), 1);
     }
 }

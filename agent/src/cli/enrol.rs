@@ -74,3 +74,53 @@ fn make_folder(path: &Path) -> Result<(), Failure> {
         made => made.map_err(|error| Failure::file(path, &error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+
+    fn given(words: &[&str]) -> Result<String, Failure> {
+        let words = ["passerelle-agent", "enrol"].iter().chain(words);
+        let Command::Enrol(options) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("not enrol")
+        };
+        token(&options).map(|token| token.to_string())
+    }
+
+    #[test]
+    fn a_token_is_read_without_the_line_end_that_editors_add() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jeton");
+        std::fs::write(&path, " eyJ0.eyJq.x_-9 \r\n").unwrap();
+        let path = path.to_str().unwrap();
+        assert_eq!(given(&["--token-file", path]).unwrap(), "eyJ0.eyJq.x_-9");
+        assert_eq!(given(&["--token", "abc"]).unwrap(), "abc");
+    }
+
+    #[test]
+    fn an_empty_an_absent_and_an_endless_token_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jeton");
+        let words = ["--token-file", path.to_str().unwrap()];
+        assert!(given(&words).unwrap_err().to_string().contains("jeton"));
+        std::fs::write(&path, " \n").unwrap();
+        assert!(given(&words).unwrap_err().to_string().contains("the token is empty"));
+        std::fs::write(&path, vec![b'a'; 20_000]).unwrap();
+        assert!(given(&words).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone_and_one_that_exists_stays() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        make_folder(&data).unwrap();
+        assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::write(data.join("identite"), "x").unwrap();
+        make_folder(&data).unwrap();
+        assert!(data.join("identite").exists());
+    }
+}

@@ -155,3 +155,59 @@ fn media_type(path: &Path) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+    use crate::client::InboxQuery;
+    use crate::client::scene::{NUMBER, Scene, until};
+
+    async fn typed(words: &[&str], client: &LocalClient) -> Result<(), Failure> {
+        let words = ["passerelle-agent", "send", "--agreement", NUMBER].iter().chain(words);
+        let Command::Send(arguments) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("not send")
+        };
+        run(&arguments, client).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_fails_for_one_file_does_not_keep_the_others() {
+        let scene = Scene::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (first, absent, last) = (path("été 1.csv"), path("absent"), path("vide"));
+        std::fs::write(&first, "a;b").unwrap();
+        std::fs::write(&last, "").unwrap();
+        let words = [first.as_str(), &absent, folder.path().to_str().unwrap(), &last, "--json"];
+        let failure = typed(&words, &scene.ramq.client).await.unwrap_err();
+        assert!(failure.to_string().contains("2 file(s) of 4 not sent"), "{failure}");
+        until(&scene.saaq.running.agent, |agent| agent.status().inbox == 2).await;
+        let mut records = scene.saaq.client.inbox(&InboxQuery::default()).await.unwrap().records;
+        records.sort_by_key(|record| record.length);
+        let told: Vec<_> = records
+            .iter()
+            .map(|record| (record.file_name.as_deref().unwrap_or_default(), record.content_type.as_str()))
+            .collect();
+        assert_eq!(told, [("vide", "application/octet-stream"), ("été 1.csv", "text/csv")]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_outcome_that_is_waited_for_decides_the_exit_status() {
+        let scene = Scene::new().await;
+        let denial = passerelle_proto::reason::denial(
+            passerelle_proto::wire::Reason::MemberNotActive,
+            "agency=saaq".to_owned(),
+            bytes::Bytes::new(),
+        );
+        scene.gateway.exchange.deny(vec![denial]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let words = [file.path().to_str().unwrap(), "--wait", "60"];
+        assert!(typed(&words, &scene.ramq.client).await.is_err());
+        let keys = [file.path().to_str().unwrap(), file.path().to_str().unwrap(), "--idempotency-key", "k"];
+        let failure = typed(&keys, &scene.ramq.client).await.unwrap_err();
+        assert!(failure.to_string().contains("for one file"), "{failure}");
+    }
+}

@@ -36,19 +36,23 @@ fn shown(text: &str) -> String {
     clean.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
-/// What others wrote, with nothing that commands a terminal.
+/// What others wrote, with nothing that commands a terminal or turns the text around (UAX #9, section 2).
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).collect()
+    let turns = |letter| matches!(letter, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let shown = |letter: char| if letter.is_control() || turns(letter) { '\u{FFFD}' } else { letter };
+    text.chars().map(shown).collect()
 }
 
 /// Bytes, as people say them.
 pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_024 => format!("{bytes} o"),
-        1_024..1_048_576 => format!("{} Kio", bytes >> 10),
-        1_048_576..1_073_741_824 => format!("{} Mio", bytes >> 20),
-        _ => format!("{} Gio", bytes >> 30),
-    }
+    let (shift, unit) = match bytes {
+        0..1_024 => return format!("{bytes} o"),
+        1_024..1_048_576 => (10, "Kio"),
+        1_048_576..1_073_741_824 => (20, "Mio"),
+        _ => (30, "Gio"),
+    };
+    let tenths = (u128::from(bytes) * 10) >> shift;
+    format!("{},{} {unit}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -57,21 +61,23 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_others_words_command_nothing() {
-        let rows =
-            vec![vec!["été".to_owned(), "1".to_owned()], vec!["a\u{1b}[2J".to_owned(), "x".repeat(100)]];
+        let rows = vec![
+            vec!["été".to_owned(), "1".to_owned()],
+            vec!["a\u{1b}[2\u{202e}J".to_owned(), "x".repeat(100)],
+        ];
         let text = table(&["nom / name", "n"], &rows);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "nom / name  n");
         assert_eq!(lines[1], "été         1");
-        assert!(!text.contains('\u{1b}'));
+        assert!(!text.contains(['\u{1b}', '\u{202e}']));
         assert_eq!(lines[2].chars().count(), 12 + WIDTH);
     }
 
     #[test]
     fn sizes_are_said_in_binary_units() {
         assert_eq!(
-            [size(0), size(1_023), size(2_048), size(300 << 20)].join(" "),
-            "0 o 1023 o 2 Kio 300 Mio"
+            [size(0), size(1_023), size(2_048), size(2_000_000)].join(" "),
+            "0 o 1023 o 2,0 Kio 1,9 Mio"
         );
     }
 }

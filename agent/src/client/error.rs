@@ -71,7 +71,9 @@ pub enum ClientError {
 }
 
 fn shown(problem: &Problem) -> String {
-    let clean = |text: &str| text.chars().filter(|letter| !letter.is_control()).collect::<String>();
+    let clean = |text: &str| {
+        text.chars().filter(|letter| !letter.is_control() || *letter == '\n').collect::<String>()
+    };
     let fact = problem.fact.as_deref().map(|fact| format!(" ({})", clean(fact))).unwrap_or_default();
     format!("{}{fact} : {}\n{}", clean(&problem.code), clean(&problem.detail), clean(&problem.detail_en))
 }

@@ -17,7 +17,10 @@ use crate::link::stub::Stub;
 use crate::local::Server;
 use crate::records::Limits;
 
+/// In force.
 pub(crate) const NUMBER: &str = "ENT-2026-001";
+/// Waits for signatures.
+pub(crate) const PROPOSED: &str = "ENT-2026-002";
 
 /// An agent that runs, and a client of it.
 pub(crate) struct Side {
@@ -58,7 +61,11 @@ impl Scene {
         let mut answer = house.answer(entries);
         answer.gateway_signing_chain = signing.chain.to_ders().into_iter().map(Into::into).collect();
         *gateway.exchange.key.lock().unwrap() = Some(signing.key);
-        let agreements = vec![record(&terms, wire::AgreementState::Active, signatures)];
+        let proposed = document(&draft(PROPOSED, 1, "ramq", "saaq"));
+        let agreements = vec![
+            record(&terms, wire::AgreementState::Active, signatures),
+            record(&proposed, wire::AgreementState::Proposed, Vec::new()),
+        ];
         gateway.set(|script| {
             script.lookup = Some(answer);
             script.agreements = Some(wire::ListAgreementsReply { agreements });

@@ -14,8 +14,8 @@ use super::report::Report;
 use crate::link::{GatewayAddress, Line, LinkError, chain, dial};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Difference from which headers may soon be refused: the gateway allows 300 s.
-const SKEW: Duration = Duration::from_secs(60);
+/// Difference from which headers may soon be refused: a gateway allows 60 s unless it is told otherwise.
+const SKEW: Duration = Duration::from_secs(30);
 
 /// Reaches a listener as far as TLS. The agents' listener asks for our certificate after that, which the running agent's
 /// connection proves.
@@ -107,8 +107,8 @@ pub(super) fn compare(report: &mut Report, ours: Timestamp, theirs: Timestamp) {
             "clock",
             found,
             (
-                "synchronisez l'horloge (timedatectl, chrony) : au-delà de 300 s, tout est refusé (CLOCK_SKEW)",
-                "synchronise the clock (timedatectl, chrony): beyond 300 s everything is refused (CLOCK_SKEW)",
+                "synchronisez l'horloge (timedatectl, chrony) : au-delà d'une minute, tout est refusé (CLOCK_SKEW)",
+                "synchronise the clock (timedatectl, chrony): beyond a minute everything is refused (CLOCK_SKEW)",
             ),
         );
     } else {

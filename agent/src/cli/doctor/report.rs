@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::super::text::harmless;
+
 /// How a check ended.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,8 +77,9 @@ impl Report {
                 Outcome::Failed => '✗',
                 Outcome::Skipped => '–',
             };
+            let found: Vec<String> = check.found.lines().map(harmless).collect();
             // Writing to a string does not fail.
-            writeln!(text, "{mark} {:<14} {}", title(check.name), check.found.replace('\n', "\n  ")).ok();
+            writeln!(text, "{mark} {:<14} {}", title(check.name), found.join("\n    ")).ok();
             for advice in [&check.advice_fr, &check.advice_en].into_iter().flatten() {
                 writeln!(text, "    → {advice}").ok();
             }

@@ -66,6 +66,18 @@ fn agreements_in_force(report: &mut Report, agreements: &[model::Agreement], now
         report.ok("agreements", format!("en vigueur / in force: {}", in_force.join(", ")));
         return;
     }
+    let coming = agreements.iter().find_map(|agreement| {
+        let from = agreement.in_force_from.filter(|from| *from > now.to_jiff())?;
+        (agreement.state == "AGREEMENT_STATE_ACTIVE").then_some((agreement, from))
+    });
+    if let Some((agreement, from)) = coming {
+        report.failed(
+            "agreements",
+            format!("{} v{} : dès / from {from}", agreement.number, agreement.version),
+            ("rien ne peut être transmis avant ce moment", "nothing can be sent before that moment"),
+        );
+        return;
+    }
     let waiting = agreements.iter().find(|agreement| agreement.state.ends_with("PROPOSED"));
     match waiting {
         Some(agreement) => report.failed(

@@ -5,6 +5,7 @@ use passerelle_pki::tls::ClientAuth;
 
 use super::report::{Check, Outcome};
 use super::*;
+use crate::client::scene::{NUMBER, PROPOSED, Scene, until};
 use crate::identity::house::{DAY, House, START};
 use crate::link::stub::Stub;
 
@@ -86,6 +87,29 @@ async fn a_gateway_of_another_root_is_not_believed_and_ours_is() {
     assert!(advice(&report, "gateway_agents").contains("root certificate"), "{}", report.text());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_agent_is_asked_how_it_is() {
+    let scene = Scene::new().await;
+    until(&scene.ramq.running.agent, |agent| agent.status().connected).await;
+    let judged = async |now| {
+        let mut report = Report::default();
+        running::check(&mut report, &scene.ramq.client, now).await;
+        report
+    };
+    let report = judged(START).await;
+    assert_eq!(report.failures(), 0, "{}", report.text());
+    assert!(check(&report, "agreements").found.contains(NUMBER));
+    // The only other one waits for signatures: that is what can be done once this one has ended.
+    let report = judged(START.plus(DAY * 400)).await;
+    assert!(advice(&report, "agreements").contains(&format!("agreement sign {PROPOSED} 1")));
+    let report = judged(START.minus(DAY * 400)).await;
+    assert!(advice(&report, "agreements").contains("before that moment"));
+    let nobody = LocalClient::new(crate::client::Endpoint::Unix { path: "/nulle/part".into() });
+    let mut report = Report::default();
+    running::check(&mut report, &nobody, START).await;
+    assert!(advice(&report, "local_api").contains("passerelle-agent serve"));
+}
+
 #[test]
 fn certificates_that_end_are_told_before_and_after() {
     let house = House::new();
@@ -106,13 +130,13 @@ fn certificates_that_end_are_told_before_and_after() {
 
 #[test]
 fn a_clock_that_is_off_is_told_in_both_directions() {
-    let minute = std::time::Duration::from_secs(60);
+    let half = std::time::Duration::from_secs(30);
     let failures = |ours, theirs| {
         let mut report = Report::default();
         gateway::compare(&mut report, ours, theirs);
         report.failures()
     };
-    assert_eq!(failures(START.plus(minute), START), 0);
-    assert_eq!(failures(START.plus(minute * 2), START), 1);
-    assert_eq!(failures(START, START.plus(minute * 2)), 1);
+    assert_eq!(failures(START.plus(half), START), 0);
+    assert_eq!(failures(START.plus(half * 2), START), 1);
+    assert_eq!(failures(START, START.plus(half * 2)), 1);
 }
