@@ -1,10 +1,12 @@
 //! The power goes, ten times, at the gateway, at the sender's agent or at the recipient's, each on a disk of its own;
 //! the others keep what they were told. Nothing that was acknowledged is lost.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use passerelle_agent::client::{InboxQuery, LocalClient, RecordsQuery, SendOption
 use passerelle_pki::clock::SystemClock;
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_tests::network::Network;
+use passerelle_tests::network::agent::AgentProcess;
 use passerelle_tests::network::agreements::{RAMQ, SAAQ, codes, draft, today};
 use passerelle_tests::network::disk::Disk;
 use passerelle_tests::network::process::Program;
@@ -74,10 +77,17 @@ async fn receipts(client: &LocalClient) -> BTreeMap<ExchangeId, u64> {
         .collect()
 }
 
-#[ignore = "needs root and a loop device: ./tests/run power"]
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_acknowledged_is_lost_when_the_power_goes() {
-    let run = async {
+/// Gateway, sender's agent, recipient's agent, and the disk of each.
+struct Site {
+    network: Network,
+    ramq: AgentProcess,
+    saaq: AgentProcess,
+    disks: [Disk; 3],
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    async fn create() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Program::new(env!("CARGO_BIN_EXE_sandbox").into());
         let mut network = Network::create(folder.path(), program).unwrap();
@@ -87,88 +97,110 @@ async fn nothing_acknowledged_is_lost_when_the_power_goes() {
         let (mut ramq, mut saaq) = (network.agent(RAMQ).unwrap(), network.agent(SAAQ).unwrap());
         let form = draft("ENT-2026-001", RAMQ, &[SAAQ], today(SystemClock::shared().now()));
         network.conclude_by_agents(&form, &[&ramq, &saaq]).await.unwrap();
-
-        let disks = folder.path().join("disques");
-        std::fs::create_dir(&disks).unwrap();
-        for process in [&mut ramq.process, &mut saaq.process] {
-            assert!(process.stop().unwrap().success());
-        }
-        assert!(network.gateway().unwrap().stop().unwrap().success());
+        stop(&mut network, [&mut ramq, &mut saaq]);
+        let images = folder.path().join("disques");
+        std::fs::create_dir(&images).unwrap();
         let data = |code: &str| folder.path().join(code).join("donnees");
-        let mut of_gateway = Disk::under(&network.gateway_data(), &disks.join("passerelle.img")).unwrap();
-        let mut of_ramq = Disk::under(&data("ramq"), &disks.join("ramq.img")).unwrap();
-        let mut of_saaq = Disk::under(&data("saaq"), &disks.join("saaq.img")).unwrap();
+        let disk = |data: &Path, name: &str| Disk::under(data, &images.join(name)).unwrap();
+        let disks = [
+            disk(&network.gateway_data(), "passerelle.img"),
+            disk(&data("ramq"), "ramq.img"),
+            disk(&data("saaq"), "saaq.img"),
+        ];
         network.start_gateway().unwrap();
         ramq.restart().unwrap();
         saaq.restart().unwrap();
+        Self { network, ramq, saaq, disks, _folder: folder }
+    }
 
+    fn cut_gateway(&mut self) {
+        self.network.gateway().unwrap().freeze().unwrap();
+        let found = self.disks[0].as_found().unwrap();
+        self.network.gateway().unwrap().kill().unwrap();
+        self.disks[0].restart(&found).unwrap();
+        self.network.start_gateway().unwrap();
+    }
+
+    /// What the agent had promised and what it had been promised are there again.
+    async fn cut_sender(&mut self, promised: &Promised, placed: &mut BTreeMap<ExchangeId, u64>) {
+        placed.extend(receipts(&self.ramq.client).await);
+        let kept: Vec<ExchangeId> = promised.lock().unwrap().keys().copied().collect();
+        self.ramq.process.freeze().unwrap();
+        let found = self.disks[1].as_found().unwrap();
+        self.ramq.process.kill().unwrap();
+        self.disks[1].restart(&found).unwrap();
+        self.ramq.restart().unwrap();
+        for id in kept {
+            let record = self.ramq.client.record(&id, None).await;
+            record.unwrap_or_else(|error| panic!("{id} was promised: {error}"));
+        }
+    }
+
+    /// What the inbox had shown it shows again, in the same order.
+    async fn cut_recipient(&mut self) -> usize {
+        let shown = inbox(&self.saaq.client).await;
+        self.saaq.process.freeze().unwrap();
+        let found = self.disks[2].as_found().unwrap();
+        self.saaq.process.kill().unwrap();
+        self.disks[2].restart(&found).unwrap();
+        self.saaq.restart().unwrap();
+        let here = inbox(&self.saaq.client).await;
+        assert_eq!(here[..shown.len()], shown, "the inbox lost what it had shown");
+        shown.len()
+    }
+
+    /// All that was ever promised arrives, once; receipts name the places that they named; the log verifies.
+    async fn settle(mut self, promised: &BTreeMap<ExchangeId, usize>, placed: BTreeMap<ExchangeId, u64>) {
+        let mut arrived = inbox(&self.saaq.client).await;
+        while !promised.keys().all(|id| arrived.contains(id)) {
+            sleep(Duration::from_millis(200)).await;
+            arrived = inbox(&self.saaq.client).await;
+        }
+        let once: BTreeSet<ExchangeId> = arrived.iter().copied().collect();
+        assert_eq!(once.len(), arrived.len(), "a record came twice");
+        let now = receipts(&self.ramq.client).await;
+        for (id, leaf) in placed {
+            assert!(now.get(&id).is_none_or(|place| *place == leaf), "{id}: another place in the log");
+        }
+        stop(&mut self.network, [&mut self.ramq, &mut self.saaq]);
+        self.network.verify_log().unwrap();
+    }
+}
+
+fn stop(network: &mut Network, agents: [&mut AgentProcess; 2]) {
+    for agent in agents {
+        assert!(agent.process.stop().unwrap().success());
+    }
+    assert!(network.gateway().unwrap().stop().unwrap().success());
+}
+
+#[ignore = "needs root and a loop device: ./tests/run power"]
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_the_power_goes() {
+    let run = async {
+        let mut site = Site::create().await;
         let (next, promised) = (Arc::new(AtomicUsize::new(1)), Promised::default());
         let mut random = ChaCha20Rng::seed_from_u64(SEED);
         let mut senders = JoinSet::new();
         for _ in 0..SENDERS {
-            senders.spawn(keep_sending(ramq.client.clone(), Arc::clone(&next), Arc::clone(&promised)));
+            senders.spawn(keep_sending(site.ramq.client.clone(), Arc::clone(&next), Arc::clone(&promised)));
         }
-        let (mut received, mut placed) = (Vec::new(), BTreeMap::new());
+        let (mut shown, mut placed) = (0, BTreeMap::new());
         for round in 0..ROUNDS {
             let until = promised.lock().unwrap().len() + RECORDS + random.random_range(0..RECORDS);
             while promised.lock().unwrap().len() < until {
                 sleep(Duration::from_millis(1)).await;
             }
             match round % 3 {
-                0 => {
-                    network.gateway().unwrap().freeze().unwrap();
-                    let found = of_gateway.as_found().unwrap();
-                    network.gateway().unwrap().kill().unwrap();
-                    of_gateway.restart(&found).unwrap();
-                    network.start_gateway().unwrap();
-                }
-                1 => {
-                    placed.extend(receipts(&ramq.client).await);
-                    ramq.process.freeze().unwrap();
-                    let kept: Vec<ExchangeId> = promised.lock().unwrap().keys().copied().collect();
-                    let found = of_ramq.as_found().unwrap();
-                    ramq.process.kill().unwrap();
-                    of_ramq.restart(&found).unwrap();
-                    ramq.restart().unwrap();
-                    for id in kept {
-                        ramq.client.record(&id, None).await.unwrap_or_else(|error| panic!("{id}: {error}"));
-                    }
-                }
-                _ => {
-                    received = inbox(&saaq.client).await;
-                    saaq.process.freeze().unwrap();
-                    let found = of_saaq.as_found().unwrap();
-                    saaq.process.kill().unwrap();
-                    of_saaq.restart(&found).unwrap();
-                    saaq.restart().unwrap();
-                    let here = inbox(&saaq.client).await;
-                    assert_eq!(here[..received.len()], received, "the inbox lost what it had shown");
-                }
+                0 => site.cut_gateway(),
+                1 => site.cut_sender(&promised, &mut placed).await,
+                _ => shown += site.cut_recipient().await,
             }
         }
         senders.shutdown().await;
-
-        // All that was ever promised arrives, once.
         let promised = promised.lock().unwrap().clone();
-        assert!(promised.len() >= ROUNDS * RECORDS && !received.is_empty());
-        let mut arrived = inbox(&saaq.client).await;
-        while !promised.keys().all(|id| arrived.contains(id)) {
-            sleep(Duration::from_millis(200)).await;
-            arrived = inbox(&saaq.client).await;
-        }
-        let mut once = arrived.clone();
-        once.sort_unstable();
-        once.dedup();
-        assert_eq!(once.len(), arrived.len(), "a record came twice");
-        let now = receipts(&ramq.client).await;
-        for (id, leaf) in placed {
-            assert!(now.get(&id).is_none_or(|place| *place == leaf), "{id}: another place in the log");
-        }
-        for process in [&mut ramq.process, &mut saaq.process] {
-            assert!(process.stop().unwrap().success());
-        }
-        assert!(network.gateway().unwrap().stop().unwrap().success());
-        network.verify_log().unwrap();
+        assert!(promised.len() >= ROUNDS * RECORDS && shown > 0 && !placed.is_empty());
+        site.settle(&promised, placed).await;
     };
     timeout(PATIENCE, run).await.unwrap();
 }
