@@ -14,10 +14,12 @@ pub enum Role {
     Agent,
     /// `passerelle-verify`.
     Verify,
+    /// What the bench measures beside the gateway.
+    Echo,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Pki, Self::Gateway, Self::Agent, Self::Verify];
+    const ALL: [Self; 5] = [Self::Pki, Self::Gateway, Self::Agent, Self::Verify, Self::Echo];
 
     /// The word after `as`.
     #[must_use]
@@ -27,6 +29,7 @@ impl Role {
             Self::Gateway => "gateway",
             Self::Agent => "agent",
             Self::Verify => "verify",
+            Self::Echo => "echo",
         }
     }
 
@@ -38,6 +41,7 @@ impl Role {
             Self::Gateway => "passerelle-gateway",
             Self::Agent => "passerelle-agent",
             Self::Verify => "passerelle-verify",
+            Self::Echo => "echo",
         }
     }
 
@@ -47,6 +51,7 @@ impl Role {
             Self::Gateway => passerelle_gateway::run(arguments),
             Self::Agent => passerelle_agent::run(arguments),
             Self::Verify => passerelle_verify::run(arguments.into_iter()),
+            Self::Echo => crate::bench::echo::run(&arguments),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A figure that was not measured is `null` in the JSON, never left out and never guessed.
 
+pub mod accept;
 pub mod echo;
 pub mod floor;
 pub mod load;
@@ -50,11 +51,12 @@ pub fn measure(
             rates.push(rate);
         }
     }
-    rates.sort_by(f64::total_cmp);
-    let at = |index: usize| rates.get(index).copied().unwrap_or(f64::NAN);
-    Ok(Samples {
-        operation,
-        per_second: [at(0), at(rates.len() / 2), at(rates.len().saturating_sub(1))],
-        runs,
-    })
+    Ok(Samples { operation, per_second: spread(rates), runs })
+}
+
+/// Lowest, median and highest.
+fn spread(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    [at(0), at(values.len() / 2), at(values.len().saturating_sub(1))]
 }

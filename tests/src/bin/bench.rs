@@ -1,10 +1,15 @@
 //! `bench`: what the machine allows, and what Passerelle makes of it, measured in one run.
 
+use std::process::ExitCode;
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::Parser;
+use passerelle_tests::bench::accept::{self, Loaded, Series};
 use passerelle_tests::bench::{Samples, floor};
+use passerelle_tests::network::process::Program;
+use passerelle_tests::roles;
 use serde_json::json;
-use std::time::Duration;
 
 /// Mesure Passerelle à côté de ce que la machine permet. / Measures Passerelle beside what the machine allows.
 #[derive(Debug, Parser)]
@@ -18,10 +23,24 @@ struct Arguments {
     json: bool,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    let (runs, slice) =
-        if arguments.quick { (3, Duration::from_millis(400)) } else { (7, Duration::from_secs(2)) };
+fn main() -> ExitCode {
+    if let Some(status) = roles::dispatch(std::env::args_os()) {
+        return status;
+    }
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (runs, slice, each) = match arguments.quick {
+        true => (3, Duration::from_millis(400), 250),
+        false => (7, Duration::from_secs(2), 1_000),
+    };
     let folder = tempfile::tempdir().context("a folder for the journal")?;
 
     let verify = floor::ed25519_verify(runs, slice)?;
@@ -37,10 +56,18 @@ fn main() -> anyhow::Result<()> {
     for (_, samples) in floors {
         print_row(samples);
     }
+    let network = folder.path().join("network");
+    std::fs::create_dir(&network)?;
+    let program = Program::new(std::env::current_exe()?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let Series { accept, echo } = runtime.block_on(accept::measure(&network, program, runs, each))?;
+    print_loaded(&echo);
+    print_loaded(&accept);
     if arguments.json {
         let series: serde_json::Map<_, _> =
             floors.iter().map(|(name, samples)| ((*name).to_owned(), json!(samples))).collect();
-        println!("{}", json!({ "limits": series, "ratios": unmeasured() }));
+        let ratios = ratios(&accept, &echo, &verify);
+        println!("{}", json!({ "limits": series, "echo": echo, "accept": accept, "ratios": ratios }));
     }
     Ok(())
 }
@@ -48,17 +75,27 @@ fn main() -> anyhow::Result<()> {
 fn print_row(samples: &Samples) {
     let [low, median, high] = samples.per_second;
     println!(
-        "{:<36} {median:>12.0}/s  ({low:.0} … {high:.0}), {:.1} µs",
+        "{:<40} {median:>12.0}/s  ({low:.0} … {high:.0}), {:.1} µs",
         samples.operation,
         samples.median_us()
     );
 }
 
-/// The ratios that need a gateway and agents under load, which this bench does not drive yet.
-fn unmeasured() -> serde_json::Value {
+fn print_loaded(loaded: &Loaded) {
+    print_row(&loaded.rate);
+    let [low, median, high] = loaded.cpu_us;
+    println!("{:<40} {median:>12.1} µs  ({low:.1} … {high:.1}) of CPU", "");
+}
+
+/// Ratios of medians. `accept_rate_vs_echo_and_verify` holds accepted exchanges against echoes that each verify one
+/// signature more, one after the other. What is not measured yet is null.
+fn ratios(accept: &Loaded, echo: &Loaded, verify: &Samples) -> serde_json::Value {
+    let echo_and_verify = 1e6 / (echo.rate.median_us() + verify.median_us());
     json!({
-        "accept_cpu_per_verify": null,
-        "accept_rate_vs_echo_and_verify": null,
+        "accept_cpu_per_verify": accept.cpu_us[1] / verify.median_us(),
+        "accept_cpu_per_echo_cpu": accept.cpu_us[1] / echo.cpu_us[1],
+        "accept_rate_vs_echo": accept.rate.per_second[1] / echo.rate.per_second[1],
+        "accept_rate_vs_echo_and_verify": accept.rate.per_second[1] / echo_and_verify,
         "accept_latency_vs_floor": null,
     })
 }

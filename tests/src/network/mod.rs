@@ -13,7 +13,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use passerelle_pki::authority::Authority;
 use passerelle_pki::certificate::TrustAnchor;
+use passerelle_pki::keyfile::Passphrase;
 
 use self::process::{Program, Running};
 use crate::probe::Addresses;
@@ -183,6 +185,16 @@ impl Network {
     /// When it cannot be read.
     pub fn anchor(&self) -> anyhow::Result<TrustAnchor> {
         Ok(TrustAnchor::from_pem_file(&self.root_certificate())?)
+    }
+
+    /// The issuing authority, opened beside the gateway.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub fn issuing_authority(&self) -> anyhow::Result<Authority> {
+        let pki = self.folder.join("pki");
+        let passphrase = Passphrase::from_file(&pki.join("issuing.txt"))?;
+        Ok(Authority::open(&pki.join("issuing"), &passphrase)?)
     }
 
     /// What runs the commands.
