@@ -8,6 +8,8 @@ mod check;
 mod mistake;
 mod read;
 pub mod sections;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
