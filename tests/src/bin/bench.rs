@@ -38,8 +38,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (runs, slice, each) = match arguments.quick {
-        true => (3, Duration::from_millis(400), 250),
-        false => (7, Duration::from_secs(2), 1_000),
+        true => (3, Duration::from_millis(400), 1_000),
+        false => (7, Duration::from_secs(2), 4_000),
     };
     let folder = tempfile::tempdir().context("a folder for the journal")?;
 
