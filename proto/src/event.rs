@@ -84,9 +84,10 @@ fn check(event: &wire::Event) -> Result<(), EventError> {
 fn belongs(kind: EventKind, detail: Option<&Detail>) -> Result<bool, EventError> {
     Ok(match kind {
         EventKind::Unspecified => return Err(EventError::Kind(kind.into())),
-        EventKind::ExchangeAccepted | EventKind::ExchangeDenied | EventKind::ExchangeExpired => {
-            matches!(detail, Some(Detail::Exchange(_)))
-        }
+        EventKind::ExchangeAccepted
+        | EventKind::ExchangeDenied
+        | EventKind::ExchangeExpired
+        | EventKind::CallFailed => matches!(detail, Some(Detail::Exchange(_))),
         EventKind::ExchangeAcknowledged => matches!(detail, Some(Detail::Acknowledgement(_))),
         EventKind::AgencyRegistered | EventKind::AgencyApproved | EventKind::AgencySuspended => {
             matches!(detail, Some(Detail::Agency(_)))
@@ -95,6 +96,7 @@ fn belongs(kind: EventKind, detail: Option<&Detail>) -> Result<bool, EventError>
             matches!(detail, Some(Detail::Certificate(_)))
         }
         EventKind::KeyBundlePublished => matches!(detail, Some(Detail::KeyBundle(_))),
+        EventKind::ServicePublished => matches!(detail, Some(Detail::Service(_))),
         EventKind::AgreementProposed
         | EventKind::AgreementSigned
         | EventKind::AgreementActivated

@@ -83,6 +83,14 @@ pub fn text(reason: Reason) -> Text {
             "L'entente exige l'identité de la personne qui agit. Indiquez-la.",
             "The agreement demands the acting user. Give it.",
         ),
+        Reason::OperationNotCovered => (
+            "L'opération demandée n'est pas prévue à l'entente. Vérifiez la méthode et le chemin.",
+            "The operation asked for is not covered by the agreement. Check method and path.",
+        ),
+        Reason::FieldNotCovered => (
+            "Un champ n'est pas prévu à l'entente, qui exige de refuser plutôt que de retirer. Retirez-le.",
+            "A field is not covered by the agreement, which demands refusal rather than removal. Remove it.",
+        ),
         Reason::QuotaExceeded => (
             "La limite de volume est atteinte. Réessayez plus tard, ou faites réviser la limite.",
             "The volume limit is reached. Try again later, or have the limit revised.",
@@ -151,6 +159,26 @@ pub fn text(reason: Reason) -> Text {
             "Le destinataire n'a pu ouvrir l'enregistrement. Actualisez le répertoire, puis transmettez-le de nouveau.",
             "The recipient could not open the record. Refresh the directory, then send it again.",
         ),
+        Reason::ProviderAway => (
+            "Aucun agent de l'organisme fournisseur n'est en ligne. Réessayez plus tard, ou communiquez avec cet organisme.",
+            "No agent of the providing agency is on line. Try again later, or contact that agency.",
+        ),
+        Reason::ServiceUnknown => (
+            "L'organisme fournisseur n'offre pas ce service, ou l'a désactivé. Vérifiez le catalogue.",
+            "The providing agency does not offer this service, or has turned it off. Check the catalogue.",
+        ),
+        Reason::ProviderFailed => (
+            "Le système de l'organisme fournisseur n'a pas répondu comme il le doit. Communiquez avec cet organisme.",
+            "The providing agency's system did not answer as it must. Contact that agency.",
+        ),
+        Reason::CallTimedOut => (
+            "Le délai de l'appel est passé sans réponse. Réessayez, ou accordez plus de temps.",
+            "The call's time was over before an answer came. Try again, or allow more time.",
+        ),
+        Reason::CallCancelled => (
+            "L'appelant a mis fin à l'appel avant la réponse.",
+            "The caller ended the call before an answer came.",
+        ),
     };
     Text { fr, en }
 }
@@ -188,7 +216,7 @@ mod tests {
     #[test]
     fn every_reason_has_words_of_its_own_in_both_languages() {
         let texts: Vec<Text> = all().map(text).collect();
-        assert_eq!(texts.len(), 31);
+        assert_eq!(texts.len(), 38);
         let distinct =
             |pick: fn(&Text) -> &'static str| texts.iter().map(pick).collect::<BTreeSet<_>>().len();
         assert_eq!((distinct(|text| text.fr), distinct(|text| text.en)), (texts.len(), texts.len()));

@@ -17,12 +17,19 @@ use passerelle_tests::probe::{Probe, frame};
 use ring::rand::SystemRandom;
 
 /// Reasons that this test does not provoke, and where they are.
-const ELSEWHERE: [(Reason, &str); 5] = [
+const ELSEWHERE: [(Reason, &str); 12] = [
     (Reason::Unspecified, "no reason"),
     (Reason::CertificateRevoked, "the connection is closed: gateway/tests/revocation.rs"),
     (Reason::LogUnavailable, "gateway/tests/full_disk.rs"),
     (Reason::Busy, "too much under way: no one submission is wrong"),
     (Reason::Unreadable, "a recipient's word, not a gateway's"),
+    (Reason::OperationNotCovered, "a call: tests/calls.rs"),
+    (Reason::FieldNotCovered, "the sending agent decides before it seals"),
+    (Reason::ProviderAway, "a call: tests/calls.rs"),
+    (Reason::ServiceUnknown, "a call: tests/calls.rs"),
+    (Reason::ProviderFailed, "a call: tests/calls.rs"),
+    (Reason::CallTimedOut, "a call: tests/calls.rs"),
+    (Reason::CallCancelled, "a call: tests/calls.rs"),
 ];
 
 /// A recipient that is registered, and that nobody has approved.

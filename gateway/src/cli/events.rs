@@ -84,7 +84,7 @@ fn detail(event: &wire::Event) -> Vec<(&'static str, String)> {
             ("reason", access.reason.clone()),
         ],
         Some(Detail::Gateway(gateway)) => vec![("version", gateway.version.clone())],
-        Some(Detail::KeyBundle(_)) | None => Vec::new(),
+        Some(Detail::KeyBundle(_) | Detail::Service(_)) | None => Vec::new(),
     }
 }
 

@@ -100,7 +100,7 @@ fn each_value(event: &wire::Event, mut emit: impl FnMut(Field, &[u8])) {
                 emit(Field::Agency, signature.agency.as_bytes());
             }
         }
-        Some(Detail::KeyBundle(_)) => emit_actor(event, &mut emit),
+        Some(Detail::KeyBundle(_) | Detail::Service(_)) => emit_actor(event, &mut emit),
         Some(Detail::Access(_) | Detail::Gateway(_)) | None => {}
     }
 }
