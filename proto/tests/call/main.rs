@@ -1,0 +1,4 @@
+//! Paths and heads of calls, attacked.
+
+mod head;
+mod path;
