@@ -12,6 +12,7 @@ pub mod administration;
 pub mod agreements;
 pub mod audit;
 pub mod bodies;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod directory;

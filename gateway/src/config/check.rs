@@ -186,9 +186,11 @@ fn ranges(file: &File, mistakes: &mut Vec<Mistake>) {
         header_skew_max_s,
         time_to_live_max_s,
         uploads_per_agency,
+        calls_per_agency,
+        call_deadline_max_s,
         spool_bytes_per_agency,
     } = &file.limits;
-    let checks: [(&str, u64, u64, u64); 15] = [
+    let checks: [(&str, u64, u64, u64); 17] = [
         ("pki.agent_certificate_days", file.pki.agent_certificate_days.into(), 1, 90),
         ("log.publish_interval_ms", file.log.publish_interval_ms, 50, 60_000),
         ("revocation.poll_interval_s", file.revocation.poll_interval_s, 1, 3_600),
@@ -201,6 +203,8 @@ fn ranges(file: &File, mistakes: &mut Vec<Mistake>) {
         ("limits.header_skew_max_s", *header_skew_max_s, 1, 3_600),
         ("limits.time_to_live_max_s", *time_to_live_max_s, 1, 31 * 86_400),
         ("limits.uploads_per_agency", (*uploads_per_agency).into(), 1, 1_024),
+        ("limits.calls_per_agency", (*calls_per_agency).into(), 1, 65_536),
+        ("limits.call_deadline_max_s", *call_deadline_max_s, 1, 3_600),
         ("limits.spool_bytes_per_agency", *spool_bytes_per_agency, 1 << 20, 1 << 50),
         ("operators.token_lifetime_max_s", file.operators.token_lifetime_max_s, 60, 86_400),
         ("operators.leeway_s", file.operators.leeway_s, 0, 60),

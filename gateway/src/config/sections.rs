@@ -154,6 +154,10 @@ pub struct Limits {
     pub time_to_live_max_s: u64,
     /// Uploads of one agency under way at a time. Default 8.
     pub uploads_per_agency: u32,
+    /// Calls of one agency under way at a time. Default 256.
+    pub calls_per_agency: u32,
+    /// Seconds between a call's creation and its deadline at most, 1 to 3,600. Default 300.
+    pub call_deadline_max_s: u64,
     /// Sealed bytes of one agency that may lie in the spool undelivered. Default 64 GiB.
     pub spool_bytes_per_agency: u64,
 }
@@ -170,6 +174,8 @@ impl Default for Limits {
             header_skew_max_s: 60,
             time_to_live_max_s: 30 * 86_400,
             uploads_per_agency: 8,
+            calls_per_agency: 256,
+            call_deadline_max_s: 300,
             spool_bytes_per_agency: 64 << 30,
         }
     }

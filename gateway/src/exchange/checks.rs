@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use passerelle_pki::clock::Timestamp;
 use passerelle_proto::envelope::{self, VerifiedEnvelope, danger};
-use passerelle_proto::wire::{self, Envelope, Header, Reason};
+use passerelle_proto::wire::{self, Envelope, ExchangeKind, Header, Reason};
 
 use super::service::ExchangeService;
 use crate::ledger::DenialNote;
@@ -37,7 +37,7 @@ pub struct ExchangeLimits {
 
 /// Why a submission is refused, with what could be read of it.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) reason: Reason,
     pub(super) detail: String,
     /// The header, only when its signature was verified.
@@ -49,14 +49,28 @@ impl Refusal {
         Self { reason, detail: detail.into(), header: None }
     }
 
-    fn of(envelope: &VerifiedEnvelope, reason: Reason, detail: impl Into<String>) -> Self {
+    /// With all that was read.
+    pub(crate) fn of(envelope: &VerifiedEnvelope, reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into(), header: Some(Box::new(envelope.header().clone())) }
     }
 }
 
 impl ExchangeService {
+    /// The same for a record: calls go another road.
+    pub(super) fn check_record(
+        &self,
+        agent: &AgentCaller,
+        envelope: &Envelope,
+    ) -> Result<VerifiedEnvelope, Refusal> {
+        let verified = self.check(agent, envelope)?;
+        match verified.header().kind() {
+            ExchangeKind::Record => Ok(verified),
+            _ => Err(Refusal::of(&verified, Reason::HeaderMalformed, "field=kind")),
+        }
+    }
+
     /// Everything that is checked of an envelope without its body.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         agent: &AgentCaller,
         envelope: &Envelope,
@@ -100,7 +114,7 @@ impl ExchangeService {
     }
 
     /// Logs a refusal and gives it as the caller reads it.
-    pub(super) async fn refuse(
+    pub(crate) async fn refuse(
         &self,
         agent: &AgentCaller,
         envelope: &Envelope,

@@ -14,5 +14,6 @@ mod submit;
 mod upload;
 
 pub use checks::ExchangeLimits;
+pub(crate) use checks::Refusal;
 pub use leases::Leases;
 pub use service::{ExchangeService, Parts};

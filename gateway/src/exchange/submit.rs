@@ -83,7 +83,7 @@ impl ExchangeService {
         envelope: &wire::Envelope,
         body: Bytes,
     ) -> Result<Submission, Refusal> {
-        let verified = self.check(agent, envelope)?;
+        let verified = self.check_record(agent, envelope)?;
         let spooled = self.body(agent, &verified, &body)?;
         Ok(Submission {
             caller: agent.id.clone(),

@@ -160,7 +160,7 @@ impl ExchangeService {
         agent: &AgentCaller,
         envelope: &wire::Envelope,
     ) -> Result<VerifiedEnvelope, Stopped> {
-        let verified = self.check(agent, envelope)?;
+        let verified = self.check_record(agent, envelope)?;
         if verified.sealed_length() <= INLINE_BODY_LIMIT {
             return Err(mismatch(&verified, format!("inline_limit={INLINE_BODY_LIMIT}")).into());
         }

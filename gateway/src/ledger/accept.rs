@@ -45,8 +45,10 @@ pub(super) fn accept(
         let note = note(&envelope, &caller, tls_certificate, refusal);
         deny(stage, counters, &note).map(Outcome::Denied)
     };
+    // A call is passed on as it comes: none is kept, and none a second time.
+    let relayed = header.kind() != wire::ExchangeKind::Record;
     if let Some(row) = stage.exchange(id)? {
-        if row.header_digest == digest[..] {
+        if !relayed && row.header_digest == digest[..] {
             return Ok(Outcome::Receipt(stage.receipt(row.receipt_body(id, origin))));
         }
         let reused = Refusal { reason: Reason::ExchangeIdReused, detail: String::new() };
@@ -54,7 +56,7 @@ pub(super) fn accept(
     }
     let fits = record.body.len() as u64 <= sealed_length(INLINE_BODY_LIMIT);
     let admitted = match admit(stage.state(), &envelope, stage.now()) {
-        Ok(_) if !fits || spooled != record.body.is_empty() => {
+        Ok(_) if !relayed && (!fits || spooled != record.body.is_empty()) => {
             Err(Refusal { reason: Reason::BodyMismatch, detail: format!("inline_limit={INLINE_BODY_LIMIT}") })
         }
         Ok(admission) => quota(stage, counters, header, &admission)?,
@@ -68,7 +70,7 @@ pub(super) fn accept(
         actor: agent_actor(&caller, &tls_certificate),
         detail: Detail::Exchange(exchange_detail(header, &digest, &envelope.signing_key_id())),
     };
-    stage.log(event, Some(record))?;
+    stage.log(event, (!relayed).then_some(record))?;
     let row = stage
         .exchange(id)?
         .ok_or_else(|| LedgerError::Internal("an accepted exchange has no row".to_owned()))?;

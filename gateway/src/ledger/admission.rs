@@ -18,7 +18,8 @@ pub struct Submission {
     pub tls_certificate: [u8; 32],
     /// The verified envelope.
     pub envelope: VerifiedEnvelope,
-    /// The same envelope, encoded, and the sealed body, verified against the header.
+    /// The same envelope, encoded, and the sealed body, verified against the header. Empty for a call, of which nothing is
+    /// kept.
     pub record: StoredRecord,
     /// The body lies, whole and durable, in the spool; the record's is then empty.
     pub spooled: bool,

@@ -6,6 +6,7 @@ use passerelle_proto::wire;
 use passerelle_proto::wire::administration_server::AdministrationServer;
 use passerelle_proto::wire::agreements_server::AgreementsServer;
 use passerelle_proto::wire::audit_server::AuditServer;
+use passerelle_proto::wire::calls_server::CallsServer;
 use passerelle_proto::wire::directory_server::DirectoryServer;
 use passerelle_proto::wire::enrolment_server::EnrolmentServer;
 use passerelle_proto::wire::exchange_server::ExchangeServer;
@@ -18,6 +19,7 @@ use super::Parts;
 use crate::administration::AdministrationService;
 use crate::agreements::AgreementsService;
 use crate::audit::{self, AuditService};
+use crate::calls::{self, CallLimits, CallsService};
 use crate::directory::DirectoryService;
 use crate::enrolment::{Certifier, EnrolmentService, RenewalService};
 use crate::exchange::{self, ExchangeLimits, ExchangeService};
@@ -64,6 +66,17 @@ fn agents(routes: Routes, parts: &Parts) -> Routes {
         },
         stop: parts.stop.clone(),
     });
+    let calls = CallsService::new(calls::Parts {
+        exchange: exchange.clone(),
+        ledger: parts.ledger.clone(),
+        clock: clock(),
+        limits: CallLimits {
+            deadline: Duration::from_secs(limits.call_deadline_max_s),
+            per_agency: limits.calls_per_agency as usize,
+        },
+        gateway: parts.config.name.to_string(),
+        stop: parts.stop.clone(),
+    });
     let issuer = parts.authority.issuer().key_id();
     let directory = DirectoryService::new(
         parts.ledger.clone(),
@@ -75,6 +88,7 @@ fn agents(routes: Routes, parts: &Parts) -> Routes {
     let renewal = RenewalService { ledger: parts.ledger.clone(), certifier: certifier(parts) };
     routes
         .add_service(ExchangeServer::new(exchange).max_decoding_message_size(FRAME_MAX))
+        .add_service(CallsServer::new(calls).max_decoding_message_size(FRAME_MAX))
         .add_service(DirectoryServer::new(directory).max_decoding_message_size(REQUEST_MAX))
         .add_service(AgreementsServer::new(agreements).max_decoding_message_size(REQUEST_MAX))
         .add_service(RenewalServer::new(renewal).max_decoding_message_size(REQUEST_MAX))

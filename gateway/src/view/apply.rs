@@ -173,11 +173,15 @@ impl ViewBatch {
         record: Option<Position>,
     ) -> Result<(), ViewError> {
         let id = &detail.exchange_id;
-        for agency in &detail.recipients {
+        // A call is passed on while its caller waits: it lies in no mailbox.
+        let kept = detail.kind() == wire::ExchangeKind::Record;
+        for agency in detail.recipients.iter().filter(|_| kept) {
             self.batch.insert(keys::named(keys::MAILBOX, agency, leaf), id.as_ref());
             self.changes.mail.insert(agency.clone());
         }
-        self.batch.insert(keys::paired(keys::EXPIRY, detail.expires_ms, leaf).as_slice(), id.as_ref());
+        if kept {
+            self.batch.insert(keys::paired(keys::EXPIRY, detail.expires_ms, leaf).as_slice(), id.as_ref());
+        }
         if let Some(agreement) = &detail.agreement {
             let day = volumes::day(time_ms);
             let mut volume = self.volume(view, &agreement.number, &detail.sender_agency, day)?;
@@ -194,9 +198,9 @@ impl ViewBatch {
             accepted_ms: time_ms,
             sender_agency: detail.sender_agency.clone(),
             expires_ms: detail.expires_ms,
-            recipients: detail.recipients.iter().map(waiting).collect(),
+            recipients: detail.recipients.iter().filter(|_| kept).map(waiting).collect(),
             position: record.map(|at| Bytes::copy_from_slice(&at.to_bytes())).unwrap_or_default(),
-            spooled: detail.plaintext_length > INLINE_BODY_LIMIT,
+            spooled: kept && detail.plaintext_length > INLINE_BODY_LIMIT,
         };
         self.rows.insert(id.clone(), row);
         Ok(())

@@ -25,7 +25,7 @@ pub(super) enum Field {
 
 /// Outcome of accepted exchanges.
 pub(super) const ACCEPTED: &[u8] = b"accepted";
-/// Outcome of denied exchanges and operators.
+/// Outcome of denied exchanges and operators, and of calls without an answer.
 pub(super) const DENIED: &[u8] = b"denied";
 
 /// `I | field | first 16 bytes of SHA-256(value)`: values come from outside and can have any length.
@@ -66,7 +66,9 @@ pub(super) fn has(event: &wire::Event, field: Field, value: &[u8]) -> bool {
 fn each_value(event: &wire::Event, mut emit: impl FnMut(Field, &[u8])) {
     match event.kind() {
         EventKind::ExchangeAccepted => emit(Field::Outcome, ACCEPTED),
-        EventKind::ExchangeDenied | EventKind::OperatorDenied => emit(Field::Outcome, DENIED),
+        EventKind::ExchangeDenied | EventKind::CallFailed | EventKind::OperatorDenied => {
+            emit(Field::Outcome, DENIED);
+        }
         _ => {}
     }
     if event.kind() == EventKind::ExchangeDenied {

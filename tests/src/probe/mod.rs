@@ -3,6 +3,7 @@
 //! Its certificates are real and come over the enrolment service, so the gateway takes it for an agent like any other.
 //! What it sends is up to the test.
 
+pub mod calls;
 mod cases;
 mod channel;
 mod forge;
@@ -26,6 +27,7 @@ use passerelle_proto::envelope::{
     self, EncapsulationCache, HeaderDraft, KemKey, KemKeys, RecipientPublicKey, SealedRecord, Sealing,
 };
 use passerelle_proto::wire::agreements_client::AgreementsClient;
+use passerelle_proto::wire::calls_client::CallsClient;
 use passerelle_proto::wire::directory_client::DirectoryClient;
 use passerelle_proto::wire::enrolment_client::EnrolmentClient;
 use passerelle_proto::wire::exchange_client::ExchangeClient;
@@ -160,6 +162,14 @@ impl Probe {
     #[must_use]
     pub fn exchange(&self) -> ExchangeClient<Channel> {
         ExchangeClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_LIMIT)
+            .max_encoding_message_size(MESSAGE_LIMIT)
+    }
+
+    /// A client of the calls on the probe's connection.
+    #[must_use]
+    pub fn calls(&self) -> CallsClient<Channel> {
+        CallsClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)
     }
