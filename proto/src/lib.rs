@@ -13,6 +13,7 @@ pub mod call;
 pub mod envelope;
 pub mod event;
 pub mod exchange_id;
+pub mod minimise;
 pub mod reason;
 pub mod receipt;
 pub mod statement;

@@ -209,6 +209,16 @@ codes! {
 }
 
 codes! {
+    /// What becomes of fields that no rule of the agreement allows.
+    Otherwise {
+        /// They are removed before anything is sealed.
+        Remove = "remove",
+        /// Nothing is sent.
+        Refuse = "refuse",
+    }
+}
+
+codes! {
     /// The seven items that ss. 64 and 68 demand of every agreement, in the law's order.
     StatutoryItem {
         /// 1. Who releases and who collects.

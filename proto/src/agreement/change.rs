@@ -56,9 +56,14 @@ fn differs(item: StatutoryItem, older: &Agreement, newer: &Agreement) -> bool {
                 || set(older.consumers.iter().map(identity)) != set(newer.consumers.iter().map(identity))
         }
         StatutoryItem::Purposes => set(&older.purposes) != set(&newer.purposes),
-        StatutoryItem::Nature => set(&older.data_categories) != set(&newer.data_categories),
+        StatutoryItem::Nature => {
+            set(&older.data_categories) != set(&newer.data_categories)
+                || set(&older.fields) != set(&newer.fields)
+        }
         StatutoryItem::Method => {
-            set(&older.methods) != set(&newer.methods) || set(&older.services) != set(&newer.services)
+            set(&older.methods) != set(&newer.methods)
+                || set(&older.services) != set(&newer.services)
+                || set(&older.operations) != set(&newer.operations)
         }
         StatutoryItem::SecurityMeasures => set(&older.security_measures) != set(&newer.security_measures),
         // The numbers are how the interval is enforced.

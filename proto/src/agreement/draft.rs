@@ -62,6 +62,12 @@ pub struct Draft {
     pub method: Vec<String>,
     /// Names of the services covered.
     pub services: Vec<String>,
+    /// What narrows a service to some of its operations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<DraftOperations>,
+    /// Which fields of JSON content may leave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<DraftFields>,
     /// How the information is protected.
     pub security_measures: Vec<Bilingual>,
     /// How often.
@@ -145,6 +151,43 @@ pub struct DraftCategory {
     /// Sensitive in the sense of, s. 59.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitive: Option<bool>,
+}
+
+/// The operations of one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftOperations {
+    /// One of the services.
+    pub service: String,
+    /// Names of operations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<String>,
+    /// Methods and path templates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<DraftPath>,
+}
+
+/// A method and a path template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftPath {
+    /// Such as `GET`.
+    pub method: String,
+    /// Such as `/dossiers/{numero}`.
+    pub path: String,
+}
+
+/// Which fields may leave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftFields {
+    /// The services concerned; every one when left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+    /// JSON Pointers, with `*` for any key or element.
+    pub allow: Vec<String>,
+    /// Code of [`super::Otherwise`]: what becomes of the other fields.
+    pub otherwise: String,
 }
 
 /// How often.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`draft`]: the form as it is written in JSON; [`validate`]: every mistake of a form, reported together.
-//! - [`terms`]: the checked agreement; [`basis`]: the closed lists of codes; [`document`]: bytes, digest, terms.
+//! - [`terms`]: the checked agreement; [`scope`]: the operations and fields that narrow it; [`basis`]: the closed lists of codes; [`document`]: bytes, digest, terms.
 //! - [`signature`], [`version`]: the parties' signatures; [`standing`]: the states; [`calendar`]: the clock of the law.
 //! - [`permits`](mod@permits): the decision on one header; [`change`]: does a new version restart the clock.
 //!
@@ -21,17 +21,21 @@ pub mod change;
 pub mod document;
 pub mod draft;
 pub mod permits;
+pub mod scope;
 pub mod signature;
 pub mod standing;
 pub mod terms;
 pub mod validate;
 pub mod version;
 
-pub use basis::{IntervalKind, LegalBasis, LegalRegime, Method, PurposeCode, Section68Case, StatutoryItem};
+pub use basis::{
+    IntervalKind, LegalBasis, LegalRegime, Method, Otherwise, PurposeCode, Section68Case, StatutoryItem,
+};
 pub use calendar::{in_force_from, in_force_until};
 pub use document::Document;
 pub use draft::{Bilingual, Draft};
 pub use permits::{Permitted, Refusal, permits, permitted_at_acceptance};
+pub use scope::{FieldRules, OperationScope};
 pub use signature::{PartySigned, SignatureError, sign_document, verify_signature};
 pub use standing::{Standing, State, Step, StepError};
 pub use terms::{Agreement, Limits};

@@ -7,7 +7,8 @@
 //! 2. digest: `AGREEMENT_DIGEST_MISMATCH`;
 //! 3. standing: `AGREEMENT_REVOKED`, `_REPLACED`, `_SUSPENDED`, or `_NOT_IN_FORCE` before activation;
 //! 4. time: `AGREEMENT_EXPIRED`, then `AGREEMENT_NOT_IN_FORCE`;
-//! 5. terms: `DIRECTION_`, `SERVICE_` (method included), `PURPOSE_`, `LEGAL_BASIS_`, `CATEGORY_NOT_COVERED`;
+//! 5. terms: `DIRECTION_`, `SERVICE_` (method included), `OPERATION_` (by its name, of calls), `PURPOSE_`,
+//!    `LEGAL_BASIS_`, `CATEGORY_NOT_COVERED`;
 //! 6. what the agreement requires: `CASE_REFERENCE_MISSING`, `ACTING_USER_MISSING`;
 //! 7. size: `RECORD_TOO_LARGE`.
 //!
@@ -108,6 +109,7 @@ fn covers(agreement: &VerifiedAgreement, header: &Header, at: Timestamp) -> Resu
     let terms = agreement.agreement();
     direction(terms, header)?;
     service(terms, header)?;
+    operation(terms, header)?;
     purpose(terms, header)?;
     legal_basis(terms, header)?;
     categories(terms, header)?;
@@ -209,6 +211,15 @@ fn service(terms: &Agreement, header: &Header) -> Result<(), Refusal> {
     }
     let methods: Vec<&str> = terms.methods.iter().map(|method| method.code()).collect();
     refuse(Reason::ServiceNotCovered, format!("method={}", methods.join(",")))
+}
+
+/// The operation by name. Its path is sealed: the provider's agent checks it with [`Agreement::allows_path`].
+fn operation(terms: &Agreement, header: &Header) -> Result<(), Refusal> {
+    let record = header.kind == i32::from(ExchangeKind::Record);
+    if record || terms.allows_operation(&header.service, &header.operation) {
+        return Ok(());
+    }
+    refuse(Reason::OperationNotCovered, format!("operation={}", shown(&header.operation)))
 }
 
 fn purpose(terms: &Agreement, header: &Header) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use passerelle_pki::name::AgencyCode;
 
 use super::basis::{IntervalKind, LegalBasis, LegalRegime, Method, PurposeCode, Section68Case};
 use super::draft::{Bilingual, PrivacyOfficer, Requires};
+use super::scope::{FieldRules, OperationScope};
 
 /// A lawful, well-formed agreement. Field by field it is the [`super::Draft`], with codes and dates read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub struct Agreement {
     pub methods: Vec<Method>,
     /// At least one, unique.
     pub services: Vec<String>,
+    /// What narrows services to some of their operations; no service twice. Only where `call` is a method.
+    pub operations: Vec<OperationScope>,
+    /// Which fields of JSON content may leave; no service twice.
+    pub fields: Vec<FieldRules>,
     /// At least one.
     pub security_measures: Vec<Bilingual>,
     /// How often.

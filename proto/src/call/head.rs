@@ -72,9 +72,7 @@ pub trait Head: Message + Default {
 
 impl Head for HttpRequestHead {
     fn check(&self) -> Result<(), HeadError> {
-        let upper = !self.method.bytes().any(|byte| byte.is_ascii_lowercase());
-        let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| HeadError::Method)?;
-        if !upper || method == Method::CONNECT || method == Method::TRACE {
+        if !is_method(&self.method) {
             return Err(HeadError::Method);
         }
         RequestPath::parse(&self.path).map_err(HeadError::Path)?;
@@ -93,6 +91,14 @@ impl Head for HttpResponseHead {
         }
         fields(&self.fields)
     }
+}
+
+/// Whether a service can be called with this method: an upper-case token, neither `CONNECT` nor `TRACE`.
+#[must_use]
+pub fn is_method(method: &str) -> bool {
+    let upper = !method.bytes().any(|byte| byte.is_ascii_lowercase());
+    let token = Method::from_bytes(method.as_bytes());
+    upper && token.is_ok_and(|method| method != Method::CONNECT && method != Method::TRACE)
 }
 
 /// Whether a field of this name (lower case) may travel.

@@ -160,6 +160,8 @@ fn a_list_does_not_pass_for_an_object() {
         ("/requires", json!([true, true]), "requires"),
         ("/limits", json!([1, 2]), "limits"),
         ("/security_measures/0", json!(["Mesure", "Measure"]), "security_measures[0]"),
+        ("/operations", json!([["admissibilite", ["lire"]]]), "operations[0]"),
+        ("/fields", json!([[["admissibilite"], ["/a"], "remove"]]), "fields[0]"),
     ] {
         assert_eq!(unreadable(edited(SAMPLE, &[(pointer, value)])).0, path);
     }

@@ -10,6 +10,7 @@ mod documents;
 mod ground;
 mod permits;
 mod reasons;
+mod scope;
 mod signatures;
 mod standing;
 mod support;

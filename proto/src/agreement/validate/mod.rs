@@ -7,6 +7,7 @@ mod checker;
 mod identity;
 mod mistake;
 mod parties;
+mod scope;
 mod terms;
 
 pub use mistake::{FieldError, Mistake};
@@ -38,6 +39,8 @@ fn assemble(checker: &mut Checker, draft: &Draft) -> Option<Agreement> {
     let data_categories = terms::categories(checker, &draft.data_categories);
     let methods = terms::methods(checker, &draft.method);
     let services = terms::services(checker, &draft.services);
+    let operations = scope::operations(checker, draft);
+    let fields = scope::fields(checker, draft);
     let security_measures = terms::security_measures(checker, &draft.security_measures);
     let interval = terms::interval(checker, &draft.interval);
     let duration = terms::duration(checker, draft);
@@ -63,6 +66,8 @@ fn assemble(checker: &mut Checker, draft: &Draft) -> Option<Agreement> {
         data_categories: data_categories?,
         methods: methods?,
         services: services?,
+        operations: operations?,
+        fields: fields?,
         security_measures: security_measures?,
         interval: interval?,
         valid_from,
