@@ -31,6 +31,7 @@ use crate::records::trust::Refresher;
 use crate::records::{
     AgentStatus, AgreementSummary, InboxError, InboxFilter, InboxView, Limits, RecordFilter, RecordView,
 };
+use crate::systems::Caller;
 
 pub use crate::inbox::InboxBody;
 pub use running::Running;
@@ -104,7 +105,27 @@ impl Agent {
     /// # Errors
     /// [`InboxError::Store`].
     pub async fn inbox(&self, filter: &InboxFilter) -> Result<Vec<InboxView>, InboxError> {
-        self.0.inbox.list(filter, self.0.identity.kem_keys()).await
+        self.inbox_for(&Caller::local(), filter).await
+    }
+
+    /// The same, as far as the caller is bound to what they came under.
+    ///
+    /// # Errors
+    /// [`InboxError::Store`].
+    pub async fn inbox_for(
+        &self,
+        caller: &Caller,
+        filter: &InboxFilter,
+    ) -> Result<Vec<InboxView>, InboxError> {
+        self.0.inbox.list(filter, caller, self.0.identity.kem_keys()).await
+    }
+
+    /// Whether a received record is there for a caller, waiting or confirmed before.
+    ///
+    /// # Errors
+    /// [`InboxError::NotFound`].
+    pub fn inbox_shown_to(&self, id: &ExchangeId, caller: &Caller) -> Result<(), InboxError> {
+        self.0.inbox.shown_to(id, caller)
     }
 
     /// A received record.

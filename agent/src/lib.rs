@@ -5,7 +5,7 @@
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
-//! - [`run`]: the command;
+//! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
 //! - [`pseudonyms`]: what the gateway sees of a person.
 
 pub mod agent;
@@ -21,6 +21,7 @@ pub mod pseudonyms;
 pub mod records;
 pub mod renewal;
 pub mod serve;
+pub mod systems;
 
 mod cli;
 mod inbox;

@@ -7,9 +7,12 @@
 
 use ring::hmac;
 
+use crate::systems::Caller;
+
 const ACTING_USER: &[u8] = b"passerelle/v1/acting-user";
 const SUBJECT: &[u8] = b"passerelle/v1/subject";
 const IDEMPOTENCY: &[u8] = b"passerelle/v1/idempotency-key";
+const SYSTEM_IDEMPOTENCY: &[u8] = b"passerelle/v1/system-idempotency-key";
 const REQUEST: &[u8] = b"passerelle/v1/request";
 
 /// The agency's key.
@@ -35,9 +38,13 @@ impl Pseudonyms {
         self.of(SUBJECT, subject.trim().as_bytes())
     }
 
-    /// Under what an idempotency key is remembered.
-    pub(crate) fn idempotency_key(&self, key: &str) -> [u8; 32] {
-        self.of(IDEMPOTENCY, key.as_bytes())
+    /// Under what an idempotency key is remembered: each system has keys of its own.
+    pub(crate) fn idempotency_key(&self, caller: &Caller, key: &str) -> [u8; 32] {
+        match caller.is_local() {
+            true => self.of(IDEMPOTENCY, key.as_bytes()),
+            // No name has a zero byte, and the label is another one.
+            false => self.of(SYSTEM_IDEMPOTENCY, &[caller.name().as_bytes(), key.as_bytes()].join(&0)),
+        }
     }
 
     /// Takes in a request and then its body: equal ends mean equal requests, and tell nothing about them.

@@ -39,9 +39,10 @@ pub async fn serve(
     clock: SharedClock,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let running = Agent::start(config.settings()?, clock).await.map_err(ServeError::Start)?;
+    let running =
+        Agent::start(config.settings()?, SharedClock::clone(&clock)).await.map_err(ServeError::Start)?;
     let stopping = CancellationToken::new();
-    let server = match Server::bind(&config.local, running.agent.clone(), stopping.clone()).await {
+    let server = match Server::bind(&config.local, running.agent.clone(), clock, stopping.clone()).await {
         Ok(server) => server,
         Err(error) => {
             running.shutdown().await;

@@ -23,6 +23,7 @@ pub use credential::Credential;
 pub use peer::PeerCertificate;
 pub use provider::provider;
 pub use server::{ClientAuth, ServerSettings, ServerTls};
+pub use verifier::Time;
 
 /// How long a peer may take for its handshake, end to end.
 pub const HANDSHAKE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);

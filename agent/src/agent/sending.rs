@@ -17,6 +17,7 @@ use crate::pseudonyms::finished;
 use crate::records::blocking::blocking;
 use crate::records::sealing::{self, Plan};
 use crate::records::{Accepted, SendError, SendRequest, StoreError};
+use crate::systems::Caller;
 
 /// What the agent knows is asked for again before a refusal that newer agreements or keys may lift, when it is older.
 const FRESH: Duration = Duration::from_secs(2);
@@ -32,20 +33,36 @@ impl Agent {
         request: SendRequest,
         body: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<Accepted, SendError> {
+        self.send_for(Caller::local(), request, body).await
+    }
+
+    /// The same for a system of the agency: only for a purpose that it is bound to, whoever filled it in, and with
+    /// idempotency keys of its own.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then.
+    pub async fn send_for(
+        &self,
+        caller: Caller,
+        request: SendRequest,
+        body: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Accepted, SendError> {
         let this = self.clone();
-        let taken = tokio::spawn(async move { this.take_over(request, body).await });
+        let taken = tokio::spawn(async move { this.take_over(&caller, request, body).await });
         taken.await.map_err(|_| SendError::Store(StoreError::Stopping))?
     }
 
     async fn take_over(
         &self,
+        caller: &Caller,
         request: SendRequest,
         body: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<Accepted, SendError> {
         let stopping = |_| SendError::Store(StoreError::Stopping);
         let _place = Arc::clone(&self.0.sealing).acquire_owned().await.map_err(stopping)?;
         let pseudonyms = &self.0.planner.pseudonyms;
-        let held = match request.idempotency_key.as_deref().map(|key| pseudonyms.idempotency_key(key)) {
+        let held = match request.idempotency_key.as_deref().map(|key| pseudonyms.idempotency_key(caller, key))
+        {
             None => None,
             Some(key) => match self.0.outbox.claim(key) {
                 Claim::Fresh(held) => Some(held),
@@ -58,6 +75,7 @@ impl Agent {
         };
         self.0.outbox.room(0)?;
         let plan = self.plan(&request).await?;
+        caller.bound(&request.agreement, Some(&plan.draft.purpose)).map_err(SendError::Caller)?;
         self.seal(&request, plan, (body, held)).await
     }
 

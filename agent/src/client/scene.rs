@@ -100,8 +100,9 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
         _ => Listen::Unix(socket.clone()),
     };
     let stop = CancellationToken::new();
-    let local = LocalSettings { listen, token_file: token_file.clone() };
-    let server = Server::bind(&local, running.agent.clone(), stop.clone()).await.unwrap();
+    let local = LocalSettings::new(listen, token_file.clone());
+    let server =
+        Server::bind(&local, running.agent.clone(), house.shared_clock(), stop.clone()).await.unwrap();
     let endpoint = match server.address().strip_prefix("http://") {
         Some(addr) => {
             Endpoint::Tcp { addr: addr.to_owned(), token: std::fs::read_to_string(token_file).unwrap() }

@@ -1,7 +1,6 @@
 //! From sections to a [`Config`]: names, addresses, ranges, and what must not be missing.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,8 +8,8 @@ use std::time::Duration;
 use passerelle_proto::envelope::PLAINTEXT_LIMIT;
 
 use super::mistake::Mistake;
-use super::sections::{File, Limits, Local};
-use super::{Config, Listen, LocalSettings};
+use super::sections::{File, Limits};
+use super::{Config, local};
 use crate::records;
 
 /// The configuration that the sections make, or `None` when a part without a default is missing.
@@ -24,7 +23,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let agents = parsed(&file.gateway.agents, "gateway.agents", mistakes);
     let public = parsed(&file.gateway.public, "gateway.public", mistakes);
     let root = required(&file.gateway.root_certificate, "gateway.root_certificate", &base, mistakes);
-    let listen = listen(&file.local, &base, mistakes);
+    let local = local::settings(&file.local, &file.systems, (base.as_path(), data_dir.as_deref()), mistakes);
     let limits = limits(&file.limits, mistakes);
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&file.tracing.level) {
         mistakes.push(Mistake::new(
@@ -33,20 +32,15 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
             format!("unknown level ({error}); take error, warn, info, debug or trace"),
         ));
     }
-    let data_dir = data_dir?;
-    let token_file = match file.local.token_file.as_os_str().is_empty() {
-        true => data_dir.join("local.token"),
-        false => base.join(&file.local.token_file),
-    };
     let key_file = &file.pseudonyms.key_file;
     Some(Config {
         path: path.to_owned(),
-        data_dir,
+        data_dir: data_dir?,
         agent: agent?,
         gateway_agents: agents?,
         gateway_public: public?,
         root_certificate: root?,
-        local: LocalSettings { listen: listen?, token_file },
+        local: local?,
         check_before_sending: file.checks.before_sending,
         pseudonym_key_file: (!key_file.as_os_str().is_empty()).then(|| base.join(key_file)),
         limits,
@@ -79,36 +73,6 @@ where
         Err(error) => {
             let fr = format!("« {text} » ne convient pas : {error}");
             mistakes.push(Mistake::new(key, fr, format!("\"{text}\" does not serve: {error}")));
-            None
-        }
-    }
-}
-
-/// Where agency systems reach the agent: never from another machine.
-fn listen(local: &Local, base: &Path, mistakes: &mut Vec<Mistake>) -> Option<Listen> {
-    if !local.unix_socket.as_os_str().is_empty() {
-        return Some(Listen::Unix(base.join(&local.unix_socket)));
-    }
-    match local.listen.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => Some(Listen::Tcp(address)),
-        Ok(address) => {
-            mistakes.push(Mistake::new(
-                "local.listen",
-                format!(
-                    "{address} est joignable d'une autre machine; prendre 127.0.0.1, [::1] ou local.unix_socket"
-                ),
-                format!(
-                    "{address} can be reached from another machine; take 127.0.0.1, [::1] or local.unix_socket"
-                ),
-            ));
-            None
-        }
-        Err(_) => {
-            mistakes.push(Mistake::new(
-                "local.listen",
-                format!("« {} » n'est pas adresse:port; écrire par exemple 127.0.0.1:7450", local.listen),
-                format!("\"{}\" is not address:port; write for instance 127.0.0.1:7450", local.listen),
-            ));
             None
         }
     }

@@ -5,13 +5,14 @@
 //! only the paths of the files that hold them. Relative paths start at the folder of the configuration file.
 
 mod check;
+mod local;
 mod mistake;
 mod read;
 mod sections;
+mod systems;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use passerelle_pki::certificate::TrustAnchor;
@@ -19,6 +20,7 @@ use passerelle_pki::files;
 use passerelle_pki::name::AgentId;
 use zeroize::Zeroizing;
 
+pub use local::{Listen, LocalSettings, TlsSettings};
 pub use mistake::{ConfigError, Mistake};
 pub use sections::Tracing;
 
@@ -58,24 +60,6 @@ pub struct Config {
     pub limits: Limits,
     /// What is written to the standard error.
     pub tracing: Tracing,
-}
-
-/// Where agency systems reach the agent, and by what they are known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalSettings {
-    /// The address.
-    pub listen: Listen,
-    /// File of the token that is shown over TCP; made when it is not there.
-    pub token_file: PathBuf,
-}
-
-/// A local address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// On loopback; callers show the token.
-    Tcp(SocketAddr),
-    /// A Unix socket of mode 0600; its permissions are the protection.
-    Unix(PathBuf),
 }
 
 impl Config {

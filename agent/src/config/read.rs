@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::mistake::Mistake;
 use super::sections::File;
 
-const SECTIONS: &str = "data_dir, agent, gateway, local, checks, pseudonyms, limits, tracing";
+const SECTIONS: &str = "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -36,6 +36,7 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.agent = section(&mut table, "agent", mistakes);
     file.gateway = section(&mut table, "gateway", mistakes);
     file.local = section(&mut table, "local", mistakes);
+    file.systems = named(&mut table, "systems", mistakes);
     file.checks = section(&mut table, "checks", mistakes);
     file.pseudonyms = section(&mut table, "pseudonyms", mistakes);
     file.limits = section(&mut table, "limits", mistakes);
@@ -46,11 +47,44 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file
 }
 
+/// Sections with names of their own, `[name.…]`.
+fn named<T>(table: &mut Table, name: &str, mistakes: &mut Vec<Mistake>) -> Vec<(String, T)>
+where
+    T: DeserializeOwned + Serialize + Default,
+{
+    let mut found = match table.remove(name) {
+        None => return Vec::new(),
+        Some(Value::Table(found)) => found,
+        Some(_) => {
+            mistakes.push(Mistake::new(
+                name,
+                format!("des sections sont attendues; écrire [{name}.nom]"),
+                format!("sections are expected; write [{name}.name]"),
+            ));
+            return Vec::new();
+        }
+    };
+    let names: Vec<String> = found.keys().cloned().collect();
+    let mut sections = Vec::with_capacity(names.len());
+    for key in names {
+        let section = section_of(found.remove(&key), &format!("{name}.{key}"), mistakes);
+        sections.push((key, section));
+    }
+    sections
+}
+
 fn section<T>(table: &mut Table, name: &str, mistakes: &mut Vec<Mistake>) -> T
 where
     T: DeserializeOwned + Serialize + Default,
 {
-    let found = match table.remove(name) {
+    section_of(table.remove(name), name, mistakes)
+}
+
+fn section_of<T>(value: Option<Value>, name: &str, mistakes: &mut Vec<Mistake>) -> T
+where
+    T: DeserializeOwned + Serialize + Default,
+{
+    let found = match value {
         None => return T::default(),
         Some(Value::Table(found)) => found,
         Some(_) => {

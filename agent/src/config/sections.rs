@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::local::Local;
+use super::systems::SystemSection;
 use crate::records;
 
 /// The whole file.
@@ -13,6 +15,8 @@ pub(super) struct File {
     pub(super) agent: AgentSection,
     pub(super) gateway: Gateway,
     pub(super) local: Local,
+    /// By name.
+    pub(super) systems: Vec<(String, SystemSection)>,
     pub(super) checks: Checks,
     pub(super) pseudonyms: Pseudonyms,
     pub(super) limits: Limits,
@@ -37,24 +41,6 @@ pub(super) struct Gateway {
     pub(super) public: String,
     /// The root certificate that the agency was given, PEM.
     pub(super) root_certificate: PathBuf,
-}
-
-/// `[local]`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Local {
-    /// Address on loopback, when no Unix socket is given.
-    pub(super) listen: String,
-    /// A Unix socket instead; empty for none.
-    pub(super) unix_socket: PathBuf,
-    /// File with the token that callers show over TCP; `local.token` in the data folder when empty.
-    pub(super) token_file: PathBuf,
-}
-
-impl Default for Local {
-    fn default() -> Self {
-        Self { listen: "127.0.0.1:7450".to_owned(), unix_socket: PathBuf::new(), token_file: PathBuf::new() }
-    }
 }
 
 /// `[checks]`.

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use passerelle_proto::wire;
 use prost::Message;
 
+use crate::systems::Caller;
+
 /// The format written here. Later ones are refused, not guessed.
 pub(super) const FORMAT: u32 = 1;
 
@@ -60,6 +62,11 @@ pub(super) struct Known {
     /// Bytes of the header, which the journal holds beside this.
     #[prost(uint64, tag = "13")]
     pub(super) header_bytes: u64,
+    /// Number of the agreement and code of the purpose: to whom it may be shown.
+    #[prost(string, tag = "14")]
+    pub(super) agreement: String,
+    #[prost(string, tag = "15")]
+    pub(super) purpose: String,
 }
 
 impl Entry {
@@ -81,6 +88,18 @@ impl Known {
             false => 0,
         };
         self.encoded_len() as u64 + sealed
+    }
+
+    /// Notes to whom it may be shown.
+    pub(super) fn under(&mut self, header: &wire::Header) {
+        self.agreement =
+            header.agreement.as_ref().map(|agreement| agreement.number.clone()).unwrap_or_default();
+        self.purpose.clone_from(&header.purpose);
+    }
+
+    /// Whether the caller is bound to what it came under.
+    pub(super) fn is_shown_to(&self, caller: &Caller) -> bool {
+        caller.is_local() || caller.may_use(&self.agreement, &self.purpose)
     }
 
     /// After the confirmation only what keeps it from entering again.

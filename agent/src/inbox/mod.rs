@@ -25,7 +25,7 @@ use passerelle_proto::acknowledgement::Acknowledged;
 use passerelle_proto::envelope::limits::LIFETIME_LIMIT_MS;
 use passerelle_proto::envelope::{DecapsulationCache, VerifiedEnvelope};
 use passerelle_proto::exchange_id::ExchangeId;
-use passerelle_proto::wire::Reason;
+use passerelle_proto::wire::{self, Reason};
 use prost::Message;
 use tokio::sync::watch;
 
@@ -33,6 +33,7 @@ use crate::records::blocking::blocking;
 use crate::records::log::RecordLog;
 use crate::records::{InboxError, Limits, StoreError};
 use crate::spool::Spool;
+use crate::systems::Caller;
 
 use entry::{Entry, FORMAT, Known};
 pub use reading::InboxBody;
@@ -142,7 +143,7 @@ impl Inbox {
     pub(crate) async fn receive(&self, arrived: Arrived, agency: &AgencyCode) -> Result<(), StoreError> {
         let Arrived { envelope, key, body, leaf_index } = arrived;
         let ours = envelope.header().recipient_keys.iter().filter(|key| key.agency == agency.as_str());
-        let known = Known {
+        let mut known = Known {
             exchange_id: envelope.exchange_id().to_wire(),
             header_digest: envelope.header_digest().to_vec().into(),
             refused: Reason::Unspecified.into(),
@@ -156,7 +157,9 @@ impl Inbox {
             signing_key: key.raw().to_vec().into(),
             recipient_keys: ours.map(|key| key.key_id.clone()).collect(),
             header_bytes: envelope.header_bytes().len() as u64,
+            ..Known::default()
         };
+        known.under(envelope.header());
         let (id, envelope) = (envelope.exchange_id(), envelope.envelope().clone());
         self.enter(id, known, Some(envelope), body.unwrap_or_default()).await
     }
@@ -181,7 +184,7 @@ impl Inbox {
         &self,
         id: ExchangeId,
         mut known: Known,
-        envelope: Option<passerelle_proto::wire::Envelope>,
+        envelope: Option<wire::Envelope>,
         body: Bytes,
     ) -> Result<(), StoreError> {
         {
@@ -196,6 +199,13 @@ impl Inbox {
         self.0.log.append(entry, move |home| this.table().put(id, known, home)).await?;
         self.tell();
         Ok(())
+    }
+
+    /// Whether the exchange is there for a caller: waiting, or confirmed before.
+    pub(crate) fn shown_to(&self, id: &ExchangeId, caller: &Caller) -> Result<(), InboxError> {
+        let table = self.table();
+        let shown = table.slots.get(id).is_some_and(|slot| slot.known.is_shown_to(caller));
+        shown.then_some(()).ok_or(InboxError::NotFound(*id))
     }
 
     /// The agency's system has the record: it goes. Confirming again does nothing.
@@ -244,8 +254,16 @@ fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Positio
     let entry = read(payload)?;
     let id =
         |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the inbox"));
-    if let Some(known) = entry.known {
-        table.put(id(&known.exchange_id)?, known.clone(), position);
+    if let Some(mut known) = entry.known {
+        // Written before it was noted there.
+        if known.waiting
+            && known.agreement.is_empty()
+            && let Some(envelope) = &entry.envelope
+        {
+            let header = wire::Header::decode(envelope.header.clone());
+            known.under(&header.map_err(|_| StoreError::Damaged("a header in the inbox"))?);
+        }
+        table.put(id(&known.exchange_id)?, known, position);
     }
     if !entry.confirmed.is_empty() {
         table.confirm(id(&entry.confirmed)?);

@@ -17,6 +17,7 @@ use super::{Inbox, read};
 use crate::records::blocking::blocking;
 use crate::records::{InboxError, InboxFilter, InboxView, StoreError};
 use crate::spool::SpoolReader;
+use crate::systems::Caller;
 
 /// Chunks ahead of a slow reader.
 const AHEAD: usize = 4;
@@ -59,16 +60,17 @@ struct Kept {
 }
 
 impl Inbox {
-    /// Records that wait, oldest first. One that does not open any more is left out and reported.
+    /// Records that wait and that the caller may see, oldest first. One that does not open any more is left out and reported.
     pub(crate) async fn list(
         &self,
         filter: &InboxFilter,
+        caller: &Caller,
         keys: std::sync::Arc<KemKeys>,
     ) -> Result<Vec<InboxView>, InboxError> {
-        let (this, filter) = (self.clone(), filter.clone());
+        let (this, filter, caller) = (self.clone(), filter.clone(), caller.clone());
         let listed = blocking(move || {
             let mut views = Vec::new();
-            for id in this.page(&filter) {
+            for id in this.page(&filter, &caller) {
                 match this.view_now(id, &keys) {
                     Ok(view) => views.push(view),
                     // Confirmed meanwhile.
@@ -118,11 +120,12 @@ impl Inbox {
         Ok(InboxBody { view: view.await??, chunks })
     }
 
-    fn page(&self, filter: &InboxFilter) -> Vec<ExchangeId> {
+    fn page(&self, filter: &InboxFilter, caller: &Caller) -> Vec<ExchangeId> {
         let table = self.table();
         let after = filter.after.and_then(|id| table.slots.get(&id)).map_or(0, |slot| slot.known.sequence);
-        let later = table.waiting.range(after.saturating_add(1)..);
-        later.map(|(_, id)| *id).take(filter.effective_limit()).collect()
+        let later = table.waiting.range(after.saturating_add(1)..).map(|(_, id)| *id);
+        let shown = |id: &ExchangeId| table.slots.get(id).is_some_and(|slot| slot.known.is_shown_to(caller));
+        later.filter(shown).take(filter.effective_limit()).collect()
     }
 
     fn view_now(&self, id: ExchangeId, keys: &KemKeys) -> Result<InboxView, InboxError> {

@@ -40,7 +40,8 @@ impl Scene {
     }
 
     async fn listed(&self, inbox: &Inbox) -> Vec<ExchangeId> {
-        let views = inbox.list(&InboxFilter::default(), kem_keys(&self.saaq)).await.unwrap();
+        let views =
+            inbox.list(&InboxFilter::default(), &Caller::local(), kem_keys(&self.saaq)).await.unwrap();
         views.into_iter().map(|view| view.exchange_id).collect()
     }
 
@@ -185,4 +186,34 @@ async fn dropping_the_oldest_segment_keeps_what_is_needed_of_it() {
     assert_eq!(scene.listed(&inbox).await, [waiting]);
     assert_eq!(scene.text(&inbox, waiting).await, b"attend");
     assert!(confirmed.iter().all(|id| inbox.table().slots.contains_key(id)));
+}
+
+#[tokio::test]
+async fn what_a_system_is_not_bound_to_is_not_there_for_it_even_after_a_stop() {
+    use crate::systems::{Rights, Scope};
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let id = scene.receive(&inbox, b"un").await;
+    let view = inbox.view(id, kem_keys(&scene.saaq)).await.unwrap();
+    let bound = |agreement: &str, purpose: &str| {
+        let only = |name: &str| Scope::Only([name.to_owned()].into());
+        let rights = Rights { agreements: only(agreement), purposes: only(purpose), actions: [].into() };
+        Caller::system("guichet", rights)
+    };
+    let (number, purpose) = (&*view.agreement.number, &*view.purpose);
+    let others = [bound("ENT-AUTRE", purpose), bound(number, "QC-AUTRE"), bound("", "")];
+    drop(inbox);
+    let inbox = scene.open();
+    for confirmed in [false, true] {
+        let ours = bound(number, purpose);
+        assert!(inbox.shown_to(&id, &ours).is_ok());
+        let listed = inbox.list(&InboxFilter::default(), &ours, kem_keys(&scene.saaq)).await.unwrap();
+        assert_eq!(listed.len(), usize::from(!confirmed));
+        for caller in &others {
+            assert!(matches!(inbox.shown_to(&id, caller), Err(InboxError::NotFound(_))));
+            let listed = inbox.list(&InboxFilter::default(), caller, kem_keys(&scene.saaq)).await.unwrap();
+            assert!(listed.is_empty());
+        }
+        inbox.confirm(id).await.unwrap();
+    }
 }

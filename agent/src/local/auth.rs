@@ -1,107 +1,45 @@
-//! Who may call: this machine's programs that hold the token, and no web page.
+//! Who may call: the agency's own programs, and no web page.
 //!
-//! Over TCP every request shows the bearer token (RFC 6750), compared in constant time, under a `Host` that is ours: a page
-//! whose name was re-pointed at loopback (DNS rebinding) has another. A request with an `Origin` comes from a browser and
-//! is refused. On a Unix socket the permissions of the socket are the protection.
+//! Over TCP every request shows the bearer token (RFC 6750) of a system, under a `Host` that is ours: a page whose name was
+//! re-pointed at loopback (DNS rebinding) has another. Over TLS it shows a client's certificate, a token, or both of one
+//! system. On a Unix socket the operating system tells whose the caller is. A request with an `Origin` comes from a browser
+//! and is refused everywhere.
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Method;
 use http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
-use passerelle_pki::files;
-use ring::rand::{SecureRandom, SystemRandom};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use tracing::Instrument;
 
 use super::problem::Fault;
-
-/// Bytes of randomness in a token.
-const TOKEN_BYTES: usize = 32;
-/// Bytes that a token file may have.
-const TOKEN_LIMIT: u64 = 4_096;
-
-/// Why the token cannot serve. The agent's administrator is at fault.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenError {
-    /// The file.
-    #[error("{}", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// Everybody on the machine can read it.
-    #[error("{0} est lisible par tous; faire chmod 600 {0} / everybody can read {0}; run chmod 600 {0}")]
-    Readable(String),
-    /// It is too short to keep anybody out.
-    #[error(
-        "{0} : moins de 32 caractères; le supprimer, l'agent en refera un / fewer than 32 characters; delete it, the \
-         agent will make another"
-    )]
-    Short(String),
-    /// No randomness.
-    #[error("pas de hasard / no randomness")]
-    Random,
-}
+use crate::systems::{Caller, Peer, Systems};
 
 /// What a request must show.
-#[derive(Clone)]
-pub(super) enum Guard {
-    /// Over TCP.
-    Token {
-        /// The token.
-        token: Arc<Zeroizing<String>>,
-        /// The `Host` values that are ours.
-        hosts: Arc<[String]>,
-    },
-    /// On a Unix socket.
-    Socket,
-}
-
-/// Reads the token, or makes one when there is none: 32 random bytes, base64url, mode 0600.
-pub(super) fn token(path: &Path) -> Result<Zeroizing<String>, TokenError> {
-    let fault = |source| TokenError::File { path: path.to_owned(), source };
-    if !path.try_exists().map_err(fault)? {
-        let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
-        SystemRandom::new().fill(&mut *bytes).map_err(|_| TokenError::Random)?;
-        let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-        files::create_new(path, token.as_bytes(), 0o600).map_err(fault)?;
-        return Ok(token);
-    }
-    let mode = fs::metadata(path).map_err(fault)?.permissions().mode();
-    if mode & 0o007 != 0 {
-        return Err(TokenError::Readable(path.display().to_string()));
-    }
-    let bytes = Zeroizing::new(files::read_limited(path, TOKEN_LIMIT).map_err(fault)?);
-    let token = Zeroizing::new(String::from_utf8_lossy(bytes.trim_ascii()).into_owned());
-    if token.len() < TOKEN_BYTES {
-        return Err(TokenError::Short(path.display().to_string()));
-    }
-    Ok(token)
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    systems: Systems,
+    /// The `Host` values that are ours; `None` where the name is no protection.
+    hosts: Option<Arc<[String]>>,
 }
 
 impl Guard {
-    /// For a listener on loopback.
-    pub(super) fn tcp(token: Zeroizing<String>, address: SocketAddr) -> Self {
+    /// For a listener on loopback without TLS.
+    pub(super) fn tcp(systems: Systems, address: SocketAddr) -> Self {
         let port = address.port();
         let names = [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
-        let hosts = names.into_iter().chain([address.to_string()]).collect();
-        Self::Token { token: Arc::new(token), hosts }
+        Self { systems, hosts: Some(names.into_iter().chain([address.to_string()]).collect()) }
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
+    /// For a Unix socket, and for TLS: no page reaches the one, and the other's name is in its certificate.
+    pub(super) fn beyond_pages(systems: Systems) -> Self {
+        Self { systems, hosts: None }
+    }
+
+    fn check(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Fault> {
         if headers.contains_key(ORIGIN) {
             return Err(Fault::forbidden(
                 "ORIGIN_REFUSED",
@@ -109,28 +47,54 @@ impl Guard {
                 "web pages have no access to the agent; call it from a program, without an Origin header",
             ));
         }
-        let Self::Token { token, hosts } = self else { return Ok(()) };
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        if !text(HOST).is_some_and(|host| hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))) {
+        let is_ours = |hosts: &Arc<[String]>| {
+            text(HOST).is_some_and(|host| hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)))
+        };
+        if !self.hosts.as_ref().is_none_or(is_ours) {
             return Err(Fault::forbidden(
                 "HOST_REFUSED",
                 "l'en-tête Host n'est pas celui de l'agent; l'appeler par 127.0.0.1 et son port",
                 "the Host header is not the agent's; call it by 127.0.0.1 and its port",
             ));
         }
-        let shown = text(AUTHORIZATION).and_then(|value| value.split_once(' '));
-        let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let right = shown.is_some_and(|(_, shown)| shown.trim().as_bytes().ct_eq(token.as_bytes()).into());
-        if right { Ok(()) } else { Err(Fault::unauthorized()) }
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        let (first, more) = (shown.next(), shown.next().is_some());
+        // What is no bearer token is a wrong one.
+        let token = first.map(|value| bearer(value.as_bytes()).filter(|_| !more).unwrap_or_default());
+        Ok(self.systems.identify(peer, token)?)
     }
 }
 
-/// Lets a request through, or refuses it before anything of it is read.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let space = value.iter().position(|byte| *byte == b' ')?;
+    let (scheme, token) = value.split_at(space);
+    scheme.eq_ignore_ascii_case(b"bearer").then_some(token.trim_ascii())
+}
+
+/// Lets a request through with its [`Caller`], or refuses it before anything of it is read.
 pub(super) async fn guard(
     State(guard): State<Guard>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Fault> {
-    guard.check(request.headers())?;
-    Ok(next.run(request).await)
+    let peer = request.extensions().get::<Peer>().copied().ok_or_else(Fault::stopping)?;
+    let caller = guard.check(peer, request.headers())?;
+    let method = request.method().clone();
+    // The template, since a path may name a person.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    let span = tracing::info_span!("request", system = caller.name());
+    request.extensions_mut().insert(caller);
+    async move {
+        let response = next.run(request).await;
+        let status = response.status().as_u16();
+        match method == Method::GET {
+            true => tracing::debug!(%method, route, status, "asked"),
+            false => tracing::info!(%method, route, status, "asked"),
+        }
+        Ok(response)
+    }
+    .instrument(span)
+    .await
 }

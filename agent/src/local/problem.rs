@@ -13,6 +13,7 @@ use super::model::Problem;
 use crate::agreements::AgreementsError;
 use crate::link;
 use crate::records::{InboxError, SendError, StoreError};
+use crate::systems::{CallerError, Unidentified};
 
 /// A request that was not done.
 #[derive(Clone, Debug)]
@@ -80,8 +81,8 @@ impl Fault {
             StatusCode::UNAUTHORIZED,
             "TOKEN_REFUSED",
             "Accès refusé",
-            "jeton absent ou faux; envoyer « Authorization: Bearer » suivi du contenu de local.token",
-            "token missing or wrong; send \"Authorization: Bearer\" followed by the content of local.token",
+            "jeton absent ou faux; envoyer « Authorization: Bearer » suivi du contenu de local.token, ou du token_file du système",
+            "token missing or wrong; send \"Authorization: Bearer\" followed by the content of local.token, or of the system's token_file",
         )
     }
 
@@ -164,6 +165,7 @@ impl From<SendError> for Fault {
                 Self::invalid(&[(format!("{field} : {fr}"), format!("{field}: {en}"))])
             }
             SendError::Seal(_) => of(bad, "RECORD_NOT_SEALABLE", "Demande à corriger", &error),
+            SendError::Caller(error) => error.into(),
             SendError::TooLarge(_) => {
                 of(StatusCode::PAYLOAD_TOO_LARGE, "RECORD_TOO_LARGE", "Trop volumineux", &error)
             }
@@ -179,6 +181,39 @@ impl From<SendError> for Fault {
             }
             SendError::Body(_) => of(bad, "BODY_INCOMPLETE", "Corps incomplet", &error),
             SendError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CallerError> for Fault {
+    fn from(error: CallerError) -> Self {
+        let code = match error {
+            CallerError::NotBound { .. } => "SYSTEM_NOT_BOUND",
+            CallerError::NotAllowed { .. } => "SYSTEM_NOT_ALLOWED",
+        };
+        of(StatusCode::FORBIDDEN, code, "Accès refusé", &error)
+    }
+}
+
+impl From<Unidentified> for Fault {
+    fn from(error: Unidentified) -> Self {
+        match error {
+            Unidentified::Token => Self::unauthorized(),
+            Unidentified::Certificate => Self::forbidden(
+                "CERTIFICATE_NOT_BOUND",
+                "ce certificat n'est lié à aucun système; l'ajouter à certificate_sha256 dans [systems.…]",
+                "this certificate is bound to no system; add it to certificate_sha256 in [systems.…]",
+            ),
+            Unidentified::User(_) => Self::forbidden(
+                "USER_NOT_BOUND",
+                "cet utilisateur Unix n'est lié à aucun système; montrer un jeton, ou le lier par unix_user dans [systems.…]",
+                "this Unix user is bound to no system; show a token, or bind it by unix_user in [systems.…]",
+            ),
+            Unidentified::Two => Self::forbidden(
+                "TWO_SYSTEMS",
+                "le jeton et le certificat (ou l'utilisateur Unix) sont de deux systèmes; n'en montrer qu'un",
+                "the token and the certificate (or the Unix user) are of two systems; show those of one",
+            ),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router, middleware};
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
 use passerelle_proto::exchange_id::ExchangeId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use super::problem::Fault;
 use super::request;
 use crate::agent::{Agent, InboxBody};
 use crate::records::{AgreementSummary, InboxError, InboxFilter, RecordFilter, RecordState};
+use crate::systems::{Action, Caller, Desk};
 
 /// The contract.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -107,6 +109,17 @@ pub(super) fn router(shared: Shared, guard: Guard) -> Router {
         .layer(middleware::from_fn_with_state(guard, auth::guard))
 }
 
+/// The agent, as the caller may use it.
+impl FromRequestParts<Shared> for Desk {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Fault> {
+        // The guard stands before every route.
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Fault::unauthorized)?;
+        Ok(Self::new(shared.agent.clone(), caller))
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listing {
@@ -143,10 +156,11 @@ fn id(text: &str) -> Result<ExchangeId, Fault> {
     })
 }
 
-async fn send(State(shared): State<Shared>, request: Request) -> Result<Response, Fault> {
+async fn send(desk: Desk, request: Request) -> Result<Response, Fault> {
+    desk.allow(Action::Send)?;
     let asked = request::read(request.headers())?;
     let body = StreamReader::new(moving(request.into_body()));
-    let accepted = shared.agent.send(asked, Box::pin(body)).await?;
+    let accepted = desk.send(asked, Box::pin(body)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 
@@ -162,20 +176,21 @@ fn moving(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send {
     })
 }
 
-async fn records(State(shared): State<Shared>, query: Asked<Listing>) -> Result<Response, Fault> {
+async fn records(desk: Desk, query: Asked<Listing>) -> Result<Response, Fault> {
     let Listing { state, limit, after, wait: _ } = asked(query)?;
     let filter = RecordFilter { state, after, limit: limit.unwrap_or(0) };
-    Ok(Json(json!({ "records": shared.agent.records(&filter) })).into_response())
+    Ok(Json(json!({ "records": desk.records(&filter) })).into_response())
 }
 
 async fn record(
     State(shared): State<Shared>,
+    desk: Desk,
     Path(text): Path<String>,
     query: Asked<Waiting>,
 ) -> Result<Response, Fault> {
     let (id, wait) = (id(&text)?, asked(query)?.wait);
     let mut news = shared.news(wait);
-    let look = || shared.agent.record(&id).ok_or_else(|| Fault::not_found(id));
+    let look = || desk.record(&id).ok_or_else(|| Fault::not_found(id));
     let mut view = look()?;
     let began_as = view.state;
     while view.state == began_as && !view.state.is_final() && news.come().await {
@@ -184,26 +199,29 @@ async fn record(
     Ok(Json(view).into_response())
 }
 
-async fn inbox(State(shared): State<Shared>, query: Asked<Listing>) -> Result<Response, Fault> {
+async fn inbox(State(shared): State<Shared>, desk: Desk, query: Asked<Listing>) -> Result<Response, Fault> {
+    desk.allow(Action::Receive)?;
     let Listing { state, limit, after, wait } = asked(query)?;
     if state.is_some() {
         return Err(Fault::invalid(&[("state : inconnu ici".to_owned(), "state: unknown here".to_owned())]));
     }
     let filter = InboxFilter { after, limit: limit.unwrap_or(0) };
     let mut news = shared.news(wait);
-    let mut records = shared.agent.inbox(&filter).await?;
+    let mut records = desk.inbox(&filter).await?;
     while records.is_empty() && news.come().await {
-        records = shared.agent.inbox(&filter).await?;
+        records = desk.inbox(&filter).await?;
     }
     Ok(Json(json!({ "records": records })).into_response())
 }
 
-async fn inbox_record(State(shared): State<Shared>, Path(text): Path<String>) -> Result<Response, Fault> {
-    Ok(Json(shared.agent.inbox_entry(&id(&text)?).await?).into_response())
+async fn inbox_record(desk: Desk, Path(text): Path<String>) -> Result<Response, Fault> {
+    desk.allow(Action::Receive)?;
+    Ok(Json(desk.inbox_entry(&id(&text)?).await?).into_response())
 }
 
-async fn content(State(shared): State<Shared>, Path(text): Path<String>) -> Result<Response, Fault> {
-    let body = shared.agent.inbox_open(&id(&text)?).await?;
+async fn content(desk: Desk, Path(text): Path<String>) -> Result<Response, Fault> {
+    desk.allow(Action::Receive)?;
+    let body = desk.inbox_open(&id(&text)?).await?;
     let (length, content_type) = (body.length(), body.view().content_type.clone());
     let name = body.view().file_name.as_deref().unwrap_or("contenu").to_owned();
     let mut response = Body::from_stream(held_back(body)).into_response();
@@ -237,13 +255,14 @@ fn held_back(body: InboxBody) -> impl Stream<Item = Result<Bytes, InboxError>> +
     })
 }
 
-async fn confirm(State(shared): State<Shared>, Path(text): Path<String>) -> Result<StatusCode, Fault> {
-    shared.agent.inbox_confirm(&id(&text)?).await?;
+async fn confirm(desk: Desk, Path(text): Path<String>) -> Result<StatusCode, Fault> {
+    desk.allow(Action::Receive)?;
+    desk.inbox_confirm(&id(&text)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn agreements(State(shared): State<Shared>) -> Response {
-    Json(json!({ "agreements": shared.agent.agreements() })).into_response()
+async fn agreements(desk: Desk) -> Response {
+    Json(json!({ "agreements": desk.agreements() })).into_response()
 }
 
 #[derive(Debug, Serialize)]
@@ -253,11 +272,8 @@ struct Document {
     document: String,
 }
 
-async fn agreement(
-    State(shared): State<Shared>,
-    Path((number, version)): Path<(String, String)>,
-) -> Result<Response, Fault> {
-    let found = version.parse().ok().and_then(|version| shared.agent.agreement(&number, version));
+async fn agreement(desk: Desk, Path((number, version)): Path<(String, String)>) -> Result<Response, Fault> {
+    let found = version.parse().ok().and_then(|version| desk.agreement(&number, version));
     let found = found.ok_or_else(|| Fault::no_agreement(&number, &version))?;
     let document = String::from_utf8_lossy(found.document().bytes()).into_owned();
     Ok(Json(Document { summary: AgreementSummary::of(&found), document }).into_response())
@@ -265,11 +281,16 @@ async fn agreement(
 
 async fn sign(
     State(shared): State<Shared>,
+    desk: Desk,
     Path((number, version)): Path<(String, String)>,
     body: Result<Json<SignRequest>, JsonRejection>,
 ) -> Result<Response, Fault> {
     let invalid = |fr: &str, en: &str| Fault::invalid(&[(fr.to_owned(), en.to_owned())]);
+    desk.allow(Action::Sign)?;
     let parsed = version.parse().map_err(|_| Fault::no_agreement(&number, &version))?;
+    if !desk.caller().sees(&number) {
+        return Err(Fault::no_agreement(&number, &version));
+    }
     let Json(request) =
         body.map_err(|error| invalid(&format!("corps : {error}"), &format!("body: {error}")))?;
     let mut digest = [0; 32];

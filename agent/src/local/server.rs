@@ -1,28 +1,30 @@
-//! Listening: loopback TCP or a Unix socket, a bounded number of connections, and an end that lets requests finish.
+//! Listening: a bounded number of connections over all doors, and an end that lets requests finish.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use passerelle_pki::clock::SharedClock;
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
-use super::auth::{self, Guard, TokenError};
+use super::auth::Guard;
+use super::listener::{self, Listener, Taken};
 use super::routes::{self, Shared};
+use super::tls::{self, LocalTlsError};
 use crate::agent::Agent;
 use crate::config::{Listen, LocalSettings};
+use crate::systems::{Systems, SystemsError};
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 256;
@@ -39,9 +41,12 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
-    /// The token.
-    #[error("le jeton local / the local token")]
-    Token(#[source] TokenError),
+    /// The systems that may call.
+    #[error("ceux qui peuvent appeler / those who may call")]
+    Systems(#[source] SystemsError),
+    /// TLS.
+    #[error("TLS de l'interface locale / TLS of the local interface")]
+    Tls(#[source] LocalTlsError),
     /// The address.
     #[error(
         "{address} : écoute impossible ; un autre programme s'y trouve peut-être / cannot listen; another program may \
@@ -59,16 +64,16 @@ pub enum LocalError {
     Taken(PathBuf),
 }
 
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+/// A listener, and what is served there.
+struct Door {
+    listener: Listener,
+    router: Router,
 }
 
 /// The local interface, listening.
 pub struct Server {
-    listener: Listener,
+    doors: Vec<Door>,
     address: String,
-    router: Router,
     stop: CancellationToken,
 }
 
@@ -79,36 +84,46 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Opens the address; makes the token when there is none. Serves until `stop`.
+    /// Opens the addresses; makes the tokens that are not there. Serves until `stop`.
     ///
     /// # Errors
     /// [`LocalError`].
     pub async fn bind(
         settings: &LocalSettings,
         agent: Agent,
+        clock: SharedClock,
         stop: CancellationToken,
     ) -> Result<Self, LocalError> {
         let shared = Shared { agent, stop: stop.clone() };
-        match &settings.listen {
+        let over_tcp = matches!(settings.listen, Listen::Tcp(_));
+        let local_token = (over_tcp || !settings.systems.is_empty()).then_some(&*settings.token_file);
+        let systems = Systems::open(local_token, &settings.systems).map_err(LocalError::Systems)?;
+        let mut doors = Vec::new();
+        let address = match &settings.listen {
             Listen::Tcp(wanted) => {
-                let fault = |source| LocalError::Listen { address: wanted.to_string(), source };
-                let token = auth::token(&settings.token_file).map_err(LocalError::Token)?;
-                let listener = TcpListener::bind(wanted).await.map_err(fault)?;
-                let bound = listener.local_addr().map_err(fault)?;
-                let router = routes::router(shared, Guard::tcp(token, bound));
-                let address = format!("http://{bound}");
-                Ok(Self { listener: Listener::Tcp(listener), address, router, stop })
+                let (listener, bound) = bind_tcp(*wanted).await?;
+                let router = routes::router(shared.clone(), Guard::tcp(systems.clone(), bound));
+                doors.push(Door { listener: Listener::Tcp(listener), router });
+                format!("http://{bound}")
             }
             Listen::Unix(path) => {
-                let listener = bind_socket(path)?;
-                let router = routes::router(shared, Guard::Socket);
-                let address = format!("unix:{}", path.display());
-                Ok(Self { listener: Listener::Unix(listener, path.clone()), address, router, stop })
+                let listener = listener::bind_socket(path, settings.socket_mode)?;
+                let router = routes::router(shared.clone(), Guard::beyond_pages(systems.clone()));
+                doors.push(Door { listener, router });
+                format!("unix:{}", path.display())
             }
+        };
+        if let Some(tls) = &settings.tls {
+            let acceptor = tls::acceptor(tls, clock).map_err(LocalError::Tls)?;
+            let (listener, bound) = bind_tcp(tls.address).await?;
+            let router = routes::router(shared, Guard::beyond_pages(systems));
+            doors.push(Door { listener: Listener::Tls(listener, acceptor), router });
+            tracing::info!(address = %bound, "systems are served over TLS");
         }
+        Ok(Self { doors, address, stop })
     }
 
-    /// Where it listens: `http://host:port` or `unix:path`.
+    /// Where the agent's own commands reach it: `http://host:port` or `unix:path`.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
@@ -117,25 +132,41 @@ impl Server {
     /// Serves until it is stopped, then lets requests under way end.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut doors = JoinSet::new();
+        for door in self.doors {
+            doors.spawn(door.run(Arc::clone(&places), self.stop.clone()));
+        }
+        while doors.join_next().await.is_some() {}
+    }
+}
+
+async fn bind_tcp(wanted: std::net::SocketAddr) -> Result<(TcpListener, std::net::SocketAddr), LocalError> {
+    let fault = |source| LocalError::Listen { address: wanted.to_string(), source };
+    let listener = TcpListener::bind(wanted).await.map_err(fault)?;
+    let bound = listener.local_addr().map_err(fault)?;
+    Ok((listener, bound))
+}
+
+impl Door {
+    async fn run(self, places: Arc<Semaphore>, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}
             // Callers beyond the last place wait in the system's queue.
             let place = tokio::select! {
-                () = self.stop.cancelled() => break,
+                () = stop.cancelled() => break,
                 place = Arc::clone(&places).acquire_owned() => match place {
                     Ok(place) => place,
                     Err(_) => break,
                 },
             };
-            let (router, stop) = (self.router.clone(), self.stop.clone());
             let accepted = tokio::select! {
-                () = self.stop.cancelled() => break,
+                () = stop.cancelled() => break,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok(stream) => {
-                    connections.spawn(connection(stream, router, stop, place));
+                Ok(taken) => {
+                    connections.spawn(connection(taken, self.router.clone(), stop.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the local interface could not take a connection");
@@ -148,42 +179,32 @@ impl Server {
             tracing::warn!("local requests under way did not end; they are cut");
         }
         connections.shutdown().await;
-        if let Listener::Unix(_, path) = &self.listener {
-            // The next start removes it otherwise.
-            fs::remove_file(path).ok();
-        }
+        self.listener.close();
     }
 }
 
-/// Both kinds of stream.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-impl Listener {
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
-            }
-            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+async fn connection(taken: Taken, router: Router, stop: CancellationToken, _place: OwnedSemaphorePermit) {
+    let begun = tokio::select! {
+        () = stop.cancelled() => return,
+        begun = taken.begin() => begun,
+    };
+    let (stream, peer) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            tracing::debug!(%error, "a local connection did not begin");
+            return;
         }
-    }
-}
-
-async fn connection(
-    stream: Box<dyn Stream>,
-    router: Router,
-    stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
-) {
+    };
+    let service = router.map_request(move |mut request: Request<_>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -195,25 +216,4 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "a local connection ended early");
     }
-}
-
-/// A socket for its owner alone. One that a dead agent left is replaced.
-fn bind_socket(path: &Path) -> Result<UnixListener, LocalError> {
-    let fault = |source| LocalError::Listen { address: path.display().to_string(), source };
-    if let Ok(metadata) = fs::symlink_metadata(path) {
-        if !metadata.file_type().is_socket() {
-            return Err(fault(io::ErrorKind::AlreadyExists.into()));
-        }
-        if StdUnixStream::connect(path).is_ok() {
-            return Err(LocalError::Taken(path.to_owned()));
-        }
-        fs::remove_file(path).map_err(fault)?;
-    }
-    // Nobody else may connect even for a moment: the mask holds while the socket is made.
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let listener = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = listener.map_err(fault)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(fault)?;
-    Ok(listener)
 }

@@ -30,19 +30,3 @@ fn the_contract_has_every_route_and_no_other() {
     assert_eq!(contract(), table);
     assert_eq!(table.len(), 12);
 }
-
-#[test]
-fn a_token_is_made_once_and_must_be_the_owners() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("local.token");
-    let first = auth::token(&path).unwrap();
-    assert!(first.len() >= 43, "32 bytes, base64url");
-    assert_eq!(*auth::token(&path).unwrap(), *first);
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o604)).unwrap();
-    assert!(matches!(auth::token(&path), Err(TokenError::Readable(_))));
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::write(&path, "court").unwrap();
-    assert!(matches!(auth::token(&path), Err(TokenError::Short(_))));
-}

@@ -13,6 +13,7 @@ use passerelle_proto::wire::Denial;
 use crate::agreements::AgreementsError;
 use crate::directory::DirectoryError;
 use crate::identity::{IdentityError, StorageError};
+use crate::systems::CallerError;
 
 /// The outbox or the inbox cannot be read or written: ours.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,9 @@ pub enum SendError {
     /// The record cannot be sealed as asked. The caller's, mostly.
     #[error("l'enregistrement ne peut être scellé / the record cannot be sealed")]
     Seal(#[source] SealError),
+    /// The system is not bound to the agreement or the purpose. The caller's.
+    #[error(transparent)]
+    Caller(CallerError),
     /// Longer than this agent takes. The caller's.
     #[error("l'enregistrement dépasse {0} octets / the record is over {0} bytes")]
     TooLarge(u64),

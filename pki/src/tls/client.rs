@@ -53,7 +53,7 @@ impl ClientTls {
             presented.present(credential, &anchor, clock.now())?;
         }
         let builder =
-            ClientConfig::builder_with_details(narrowed_provider(), Arc::new(Time(Arc::clone(&clock))))
+            ClientConfig::builder_with_details(narrowed_provider(), Arc::new(Time::new(Arc::clone(&clock))))
                 .with_protocol_versions(&[&rustls::version::TLS13])
                 .map_err(TlsError::Settings)?
                 // "dangerous" is rustls' name for a verifier of one's own: ours asks more than the default, not less.

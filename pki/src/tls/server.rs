@@ -65,7 +65,7 @@ impl ServerTls {
         presented.install(&credential);
 
         let builder =
-            ServerConfig::builder_with_details(narrowed_provider(), Arc::new(Time(Arc::clone(&clock))))
+            ServerConfig::builder_with_details(narrowed_provider(), Arc::new(Time::new(Arc::clone(&clock))))
                 .with_protocol_versions(&[&rustls::version::TLS13])
                 .map_err(TlsError::Settings)?
                 .with_client_cert_verifier(match client_auth {

@@ -31,7 +31,15 @@ const SCHEMES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
 
 /// Our clock as rustls asks for it.
 #[derive(Debug)]
-pub(super) struct Time(pub(super) SharedClock);
+pub struct Time(SharedClock);
+
+impl Time {
+    /// Of this clock.
+    #[must_use]
+    pub fn new(clock: SharedClock) -> Self {
+        Self(clock)
+    }
+}
 
 impl TimeProvider for Time {
     fn current_time(&self) -> Option<UnixTime> {

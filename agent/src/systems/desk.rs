@@ -1,0 +1,139 @@
+//! The agent as one caller may use it: what belongs to agreements or purposes that the caller is not bound to is not
+//! there for it.
+
+use passerelle_proto::agreement::AgreementVersion;
+use passerelle_proto::exchange_id::ExchangeId;
+use tokio::io::AsyncRead;
+
+use super::{Action, Caller, CallerError};
+use crate::agent::{Agent, InboxBody};
+use crate::records::{
+    Accepted, AgreementSummary, InboxError, InboxFilter, InboxView, RecordFilter, RecordView, SendError,
+    SendRequest,
+};
+
+/// Records that are looked at at a time for a caller who may not see all.
+const PAGE: usize = 1_000;
+
+/// The agent, for one caller.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    agent: Agent,
+    caller: Caller,
+}
+
+impl Desk {
+    /// The agent, for this caller.
+    #[must_use]
+    pub fn new(agent: Agent, caller: Caller) -> Self {
+        Self { agent, caller }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether the caller may do such things.
+    ///
+    /// # Errors
+    /// [`CallerError::NotAllowed`].
+    pub fn allow(&self, action: Action) -> Result<(), CallerError> {
+        self.caller.allow(action)
+    }
+
+    /// [`Agent::send`], under an agreement and for a purpose that the caller is bound to.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send(
+        &self,
+        request: SendRequest,
+        body: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Accepted, SendError> {
+        self.allow(Action::Send).map_err(SendError::Caller)?;
+        // Before the agent looks whether there is such an agreement.
+        self.caller.bound(&request.agreement, request.purpose.as_deref()).map_err(SendError::Caller)?;
+        self.agent.send_for(self.caller.clone(), request, body).await
+    }
+
+    /// A sent record.
+    #[must_use]
+    pub fn record(&self, id: &ExchangeId) -> Option<RecordView> {
+        self.agent.record(id).filter(|view| self.sees_record(view))
+    }
+
+    /// Sent records, newest first.
+    #[must_use]
+    pub fn records(&self, filter: &RecordFilter) -> Vec<RecordView> {
+        if self.caller.is_local() {
+            return self.agent.records(filter);
+        }
+        let (wanted, mut found) = (filter.effective_limit(), Vec::new());
+        let mut page = RecordFilter { limit: PAGE, ..filter.clone() };
+        loop {
+            let views = self.agent.records(&page);
+            let last = (views.len() == PAGE).then(|| views.last().map(|view| view.exchange_id)).flatten();
+            found.extend(views.into_iter().filter(|view| self.sees_record(view)).take(wanted - found.len()));
+            // Ids only get older: the end comes.
+            match last {
+                Some(last) if found.len() < wanted => page.after = Some(last),
+                _ => return found,
+            }
+        }
+    }
+
+    fn sees_record(&self, view: &RecordView) -> bool {
+        self.caller.may_use(&view.agreement.number, &view.purpose)
+    }
+
+    /// Received records, oldest first.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox(&self, filter: &InboxFilter) -> Result<Vec<InboxView>, InboxError> {
+        self.agent.inbox_for(&self.caller, filter).await
+    }
+
+    /// A received record.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox_entry(&self, id: &ExchangeId) -> Result<InboxView, InboxError> {
+        self.agent.inbox_shown_to(id, &self.caller)?;
+        self.agent.inbox_entry(id).await
+    }
+
+    /// The content of a received record.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox_open(&self, id: &ExchangeId) -> Result<InboxBody, InboxError> {
+        self.agent.inbox_shown_to(id, &self.caller)?;
+        self.agent.inbox_open(id).await
+    }
+
+    /// Removes a received record that the system has. Doing so again does nothing.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn inbox_confirm(&self, id: &ExchangeId) -> Result<(), InboxError> {
+        self.agent.inbox_shown_to(id, &self.caller)?;
+        self.agent.inbox_confirm(id).await
+    }
+
+    /// Every agreement version that the caller is bound to.
+    #[must_use]
+    pub fn agreements(&self) -> Vec<AgreementSummary> {
+        let mut agreements = self.agent.agreements();
+        agreements.retain(|agreement| self.caller.sees(&agreement.number));
+        agreements
+    }
+
+    /// One of them, with its document.
+    #[must_use]
+    pub fn agreement(&self, number: &str, version: u32) -> Option<AgreementVersion> {
+        self.caller.sees(number).then(|| self.agent.agreement(number, version)).flatten()
+    }
+}
