@@ -21,15 +21,18 @@ use tokio::sync::{Semaphore, watch};
 use tonic::Status;
 
 use crate::agreements::{Agreements, AgreementsError};
+use crate::checkpoint::Checkpoints;
 use crate::directory::Directory;
 use crate::identity::Identity;
 use crate::inbox::Inbox;
 use crate::link::{GatewayAddress, Link};
+use crate::metrics;
 use crate::outbox::Outbox;
 use crate::records::plan::Planner;
 use crate::records::trust::Refresher;
 use crate::records::{
-    AgentStatus, AgreementSummary, InboxError, InboxFilter, InboxView, Limits, RecordFilter, RecordView,
+    AgentStatus, AgreementSummary, CheckpointStatus, InboxError, InboxFilter, InboxView, Limits,
+    RecordFilter, RecordView,
 };
 use crate::systems::Caller;
 
@@ -45,6 +48,8 @@ pub struct Settings {
     pub anchor: TrustAnchor,
     /// The gateway's listener for agents.
     pub agents: GatewayAddress,
+    /// The gateway's public listener, where its log is published.
+    pub public: GatewayAddress,
     /// Who the data folder must be of.
     pub expected: Option<AgentId>,
     /// Refuse by the agreement before anything is sealed. Off only in trials, so that the gateway refuses.
@@ -64,6 +69,7 @@ struct Inner {
     identity: Identity,
     directory: Directory,
     agreements: Agreements,
+    checkpoints: Checkpoints,
     link: Link,
     outbox: Outbox,
     inbox: Inbox,
@@ -179,6 +185,16 @@ impl Agent {
         self.0.agreements.sign(channel, &self.0.identity, (number, version), shown).await
     }
 
+    /// Measures in the text format of Prometheus. Blocking for a moment.
+    ///
+    /// # Errors
+    /// When they cannot be written: ours.
+    pub fn metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut counts = self.0.outbox.tally().counts();
+        counts.extend(self.0.inbox.tally().counts());
+        metrics::text(&self.status(), &counts, self.0.clock.now())
+    }
+
     /// How it is doing. Blocking for a moment.
     #[must_use]
     pub fn status(&self) -> AgentStatus {
@@ -194,6 +210,14 @@ impl Agent {
             inbox: inbox.records,
             queued_bytes: outbox.queued_bytes,
             inbox_bytes: inbox.bytes,
+            oldest_queued_at: outbox.oldest,
+            oldest_inbox_at: inbox.oldest,
+            checkpoint: self
+                .0
+                .checkpoints
+                .seen()
+                .map(|seen| CheckpointStatus { size: seen.size, seen_at: seen.at }),
+            checkpoint_alarm: self.0.checkpoints.alarm().map(|alarm| alarm.to_string()),
             agreements: self.0.agreements.list().len(),
             directory_at: self.0.directory.fetched(),
             agreements_at: self.0.agreements.fetched(),

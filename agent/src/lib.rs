@@ -4,12 +4,14 @@
 //! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
+//! - [`checkpoint`]: what was seen of the gateway's log; `metrics`: measures for a monitoring system;
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
 //! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
 //! - [`pseudonyms`]: what the gateway sees of a person.
 
 pub mod agent;
 pub mod agreements;
+pub mod checkpoint;
 pub mod client;
 pub mod config;
 pub mod directory;
@@ -25,6 +27,7 @@ pub mod systems;
 
 mod cli;
 mod inbox;
+mod metrics;
 mod outbox;
 mod receiver;
 mod sender;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use passerelle_pki::clock::SharedClock;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
@@ -49,16 +50,34 @@ pub async fn serve(
             return Err(ServeError::Local(error));
         }
     };
+    let metrics = match config.metrics {
+        None => None,
+        Some(wanted) => match Server::bind_metrics(wanted, running.agent.clone(), stopping.clone()).await {
+            Ok(metrics) => Some(metrics),
+            Err(error) => {
+                drop(server);
+                running.shutdown().await;
+                return Err(ServeError::Local(error));
+            }
+        },
+    };
     let address = server.address().to_owned();
-    let serving = tokio::spawn(server.run());
+    let mut serving = JoinSet::new();
+    serving.spawn(server.run());
+    if let Some(metrics) = metrics {
+        tracing::info!(metrics = %metrics.address(), "measures can be scraped");
+        serving.spawn(metrics.run());
+    }
     tracing::info!(local = %address, agent = %config.agent, "ready");
     // Whoever started us may not read: that is no reason to stop.
     writeln!(io::stdout().lock(), "prêt / ready local={address} agent={}", config.agent).ok();
     stop.await;
     tracing::info!("stopping");
     stopping.cancel();
-    if let Err(error) = serving.await {
-        tracing::error!(%error, "the local interface has failed");
+    while let Some(ended) = serving.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "the local interface has failed");
+        }
     }
     running.shutdown().await;
     Ok(())

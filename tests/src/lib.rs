@@ -1,6 +1,7 @@
 //! A whole Passerelle network in one command, its end-to-end tests, attacks, faults and bench.
 
 pub mod bench;
+pub mod exposition;
 pub mod generator;
 pub mod network;
 pub mod probe;

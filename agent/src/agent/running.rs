@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Agent, Inner, Settings};
 use crate::agreements::{Agreements, Synchroniser};
+use crate::checkpoint::{Checkpoints, Follower};
 use crate::directory::Directory;
 use crate::identity::Identity;
 use crate::inbox::Inbox;
-use crate::link::{self, Backoff, Link, LinkSettings};
+use crate::link::{self, Backoff, GatewayAddress, Link, LinkSettings};
 use crate::outbox::Outbox;
 use crate::pseudonyms::Pseudonyms;
 use crate::receiver::Receiver;
@@ -64,6 +65,7 @@ struct Opened {
     identity: Identity,
     directory: Directory,
     agreements: Agreements,
+    checkpoints: Checkpoints,
     outbox: Outbox,
     inbox: Inbox,
     pseudonyms: Pseudonyms,
@@ -83,6 +85,9 @@ fn open(
     let directory = Directory::open(data_dir, anchor, Arc::clone(clock)).map_err(StartError::Directory)?;
     let agreements = Agreements::open(data_dir, anchor, &here.agency, &directory, Arc::clone(clock))
         .map_err(StartError::Agreements)?;
+    let log_key = identity.log_vkey().parse().ok();
+    let checkpoints =
+        Checkpoints::open(data_dir, log_key.as_ref(), Arc::clone(clock)).map_err(StartError::Checkpoint)?;
     let pseudonyms = match &settings.pseudonym_key {
         Some(key) => Pseudonyms::new(key),
         None => {
@@ -101,7 +106,7 @@ fn open(
     let inbox = folder("inbox")
         .and_then(|path| Inbox::open(&path, limits.clone(), Arc::clone(clock), changed.clone()))
         .map_err(StartError::Inbox)?;
-    Ok(Opened { identity, directory, agreements, outbox, inbox, pseudonyms })
+    Ok(Opened { identity, directory, agreements, checkpoints, outbox, inbox, pseudonyms })
 }
 
 fn create(path: &Path) -> std::io::Result<()> {
@@ -118,7 +123,7 @@ impl Agent {
         let (given, at, told) = (settings.clone(), Arc::clone(&clock), changed.clone());
         let opened = tokio::task::spawn_blocking(move || open(&given, &at, &told)).await;
         let opened = opened.map_err(|_| StartError::Outbox(StoreError::Stopping))??;
-        let Opened { identity, directory, agreements, outbox, inbox, pseudonyms } = opened;
+        let Opened { identity, directory, agreements, checkpoints, outbox, inbox, pseudonyms } = opened;
         let (link, link_task) = Link::start(LinkSettings {
             address: settings.agents.clone(),
             identity: identity.clone(),
@@ -144,6 +149,7 @@ impl Agent {
             identity,
             directory,
             agreements,
+            checkpoints,
             link,
             outbox,
             inbox,
@@ -154,11 +160,16 @@ impl Agent {
             clock,
         }));
         let stop = CancellationToken::new();
-        let tasks = agent.spawn(&stop, synchroniser);
+        let tasks = agent.spawn(&stop, synchroniser, settings.public);
         Ok(Running { agent, stop, tasks, link: link_task })
     }
 
-    fn spawn(&self, stop: &CancellationToken, synchroniser: Synchroniser) -> JoinSet<()> {
+    fn spawn(
+        &self,
+        stop: &CancellationToken,
+        synchroniser: Synchroniser,
+        public: GatewayAddress,
+    ) -> JoinSet<()> {
         let inner = &self.0;
         let sender = Sender {
             outbox: inner.outbox.clone(),
@@ -174,7 +185,14 @@ impl Agent {
         let clock = Arc::clone(&inner.clock);
         let receiver =
             Receiver::new(inner.identity.clone(), inner.inbox.clone(), sender.clone(), Arc::clone(&clock));
+        let follower = Follower {
+            checkpoints: inner.checkpoints.clone(),
+            identity: inner.identity.clone(),
+            public,
+            clock: Arc::clone(&clock),
+        };
         let mut tasks = JoinSet::new();
+        tasks.spawn(follower.run(inner.link.clone(), stop.clone()));
         tasks.spawn(synchroniser.run(stop.clone()));
         tasks.spawn(Renewal::new(inner.identity.clone(), clock).run(inner.link.clone(), stop.clone()));
         tasks.spawn(sender.clone().submit());

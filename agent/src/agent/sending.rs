@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::io::SyncIoBridge;
 
 use super::Agent;
+use crate::metrics::Counted;
 use crate::outbox::{Claim, KeyHeld};
 use crate::pseudonyms::finished;
 use crate::records::blocking::blocking;
@@ -49,7 +50,11 @@ impl Agent {
     ) -> Result<Accepted, SendError> {
         let this = self.clone();
         let taken = tokio::spawn(async move { this.take_over(&caller, request, body).await });
-        taken.await.map_err(|_| SendError::Store(StoreError::Stopping))?
+        let taken = taken.await.map_err(|_| SendError::Store(StoreError::Stopping))?;
+        if let Err(SendError::Refused(denial)) = &taken {
+            self.0.outbox.tally().count_for(Counted::RefusedHere, denial.reason());
+        }
+        taken
     }
 
     async fn take_over(

@@ -28,6 +28,7 @@ fn settings(house: &House, gateway: &Stub, name: &str) -> Settings {
         data_dir: house.data_dir(name),
         anchor: house.anchor(),
         agents: gateway.address.clone(),
+        public: gateway.address.clone(),
         expected: None,
         check_before_sending: true,
         pseudonym_key: None,

@@ -66,7 +66,7 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
             block_on(inbox::list(&list, &config.client()?))
         }
         Command::Take(options) => block_on(take::run(&options, &config.client()?)),
-        Command::Status { output } => block_on(status::run(output, &config.client()?)),
+        Command::Status { output } => block_on(status::run(output, &config.client()?, &clock)),
         Command::Record(options) => block_on(record::run(&options, &config.client()?)),
         Command::Agreement(action) => block_on(agreement::run(action, &config.client()?)),
         Command::Doctor { output } => block_on(doctor::run(config, output, &clock)),

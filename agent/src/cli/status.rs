@@ -1,34 +1,86 @@
 //! `status`.
 
+use jiff::Timestamp as Moment;
+use passerelle_pki::clock::{SharedClock, Timestamp};
+
 use super::arguments::OutputOption;
 use super::failure::Failure;
 use super::record::to_json;
-use super::text::{harmless, size};
+use super::text::{age, harmless, size};
 use crate::client::LocalClient;
+use crate::local::model::Status;
 
-pub(super) async fn run(output: OutputOption, client: &LocalClient) -> Result<(), Failure> {
+pub(super) async fn run(
+    output: OutputOption,
+    client: &LocalClient,
+    clock: &SharedClock,
+) -> Result<(), Failure> {
     let status = client.status().await?;
     if output.json {
         println!("{}", to_json(&status)?);
-        return Ok(());
+    } else {
+        print!("{}", lines(&status, clock.now()).join(""));
     }
-    println!("{} ({})", status.agent, status.trust_domain);
+    Ok(())
+}
+
+/// What people read, French first.
+fn lines(status: &Status, now: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |text: String| lines.push(text + "\n");
+    line(format!("{} ({})", status.agent, status.trust_domain));
     match (&status.connected, &status.last_failure) {
-        (true, _) => println!("✓ connecté à la passerelle / connected to the gateway"),
+        (true, _) => line("✓ connecté à la passerelle / connected to the gateway".to_owned()),
         (false, why) => {
             let why = why.as_deref().map(harmless).unwrap_or_default();
-            println!("✗ pas de connexion / no connection: {why}\n  → passerelle-agent doctor");
+            line(format!("✗ pas de connexion / no connection: {why}\n  → passerelle-agent doctor"));
         }
     }
     let (queued, inbox) = (size(status.queued_bytes), size(status.inbox_bytes));
-    println!("À transmettre / to send:       {} ({queued})", status.queued);
-    println!("En route / on the way:         {}", status.on_the_way);
-    println!("Boîte de réception / inbox:    {} ({inbox})", status.inbox);
-    println!("Ententes / agreements:         {}", status.agreements);
-    println!("Certificat TLS / certificate:  → {}", status.tls_until);
-    println!("Certificat de signature:       → {}", status.signing_until);
+    let (sent_since, taken_since) = (since(status.oldest_queued_at, now), since(status.oldest_inbox_at, now));
+    line(format!("À transmettre / to send:       {} ({queued}){sent_since}", status.queued));
+    line(format!("En route / on the way:         {}", status.on_the_way));
+    line(format!("Boîte de réception / inbox:    {} ({inbox}){taken_since}", status.inbox));
+    line(format!("Ententes / agreements:         {}", status.agreements));
+    line(format!("Certificat TLS / certificate:  → {}", status.tls_until));
+    line(format!("Certificat de signature:       → {}", status.signing_until));
     if let Some(until) = &status.bundle_until {
-        println!("Trousseau / key bundle:        → {until}");
+        line(format!("Trousseau / key bundle:        → {until}"));
     }
-    Ok(())
+    let seen =
+        status.checkpoint.as_ref().map(|seen| format!("{} entrées / entries, {}", seen.size, seen.seen_at));
+    let seen = seen.unwrap_or_else(|| "pas encore vu / not seen yet".to_owned());
+    line(format!("Journal vu / log seen:         {seen}"));
+    if let Some(alarm) = &status.checkpoint_alarm {
+        line(format!("✗ ALERTE / ALARM: {}", harmless(alarm)));
+    }
+    lines
+}
+
+fn since(oldest: Option<Moment>, now: Timestamp) -> String {
+    let Some(oldest) = oldest else { return String::new() };
+    let oldest = Timestamp::from_millis(u64::try_from(oldest.as_millisecond()).unwrap_or_default());
+    format!(", le plus ancien depuis / oldest for {}", age(now.since(oldest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-01-15T12:00:00Z.
+    const NOW: Timestamp = Timestamp::from_seconds(1_768_478_400);
+
+    #[test]
+    fn people_read_how_long_something_waits_and_an_alarm() {
+        let text = r#"{"agent":"ramq/agent-1","trust_domain":"qc.example","connected":true,"queued":2,"on_the_way":0,
+            "inbox":0,"queued_bytes":2048,"inbox_bytes":0,"oldest_queued_at":"2026-01-15T11:58:30Z",
+            "checkpoint":{"size":17,"seen_at":"2026-01-15T11:59:00Z"},"checkpoint_alarm":"rétréci / shrunk","agreements":1,
+            "tls_until":"2026-03-01T00:00:00Z","signing_until":"2026-03-01T00:00:00Z","log_vkey":"x"}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        let text = lines(&status, NOW).join("");
+        assert!(text.contains("2 (2,0 Kio), le plus ancien depuis / oldest for 1 min 30 s"), "{text}");
+        assert!(text.contains("inbox:    0 (0 o)\n"), "{text}");
+        assert!(text.contains("17 entrées / entries, 2026-01-15T11:59:00Z"), "{text}");
+        assert!(text.contains("ALERTE / ALARM: rétréci / shrunk"), "{text}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Tables and lines for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Characters of a column at most.
 const WIDTH: usize = 44;
@@ -55,6 +56,17 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{},{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// How long something has lasted, in its two largest units.
+pub(super) fn age(lasted: Duration) -> String {
+    let seconds = lasted.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} j {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +83,15 @@ mod tests {
         assert_eq!(lines[1], "été         1");
         assert!(!text.contains(['\u{1b}', '\u{202e}']));
         assert_eq!(lines[2].chars().count(), 12 + WIDTH);
+    }
+
+    #[test]
+    fn ages_are_said_in_two_units() {
+        let said = |seconds| age(Duration::from_secs(seconds));
+        assert_eq!(
+            [0, 59, 61, 3_661, 90_000].map(said),
+            ["0 s", "59 s", "1 min 1 s", "1 h 1 min", "1 j 1 h"]
+        );
     }
 
     #[test]

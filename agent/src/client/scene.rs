@@ -88,6 +88,7 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
         data_dir: house.data_dir(name),
         anchor: house.anchor(),
         agents: gateway.address.clone(),
+        public: gateway.address.clone(),
         expected: None,
         check_before_sending: true,
         pseudonym_key: None,

@@ -1,6 +1,7 @@
 //! From sections to a [`Config`]: names, addresses, ranges, and what must not be missing.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let root = required(&file.gateway.root_certificate, "gateway.root_certificate", &base, mistakes);
     let local = local::settings(&file.local, &file.systems, (base.as_path(), data_dir.as_deref()), mistakes);
     let limits = limits(&file.limits, mistakes);
+    let metrics = metrics(&file.metrics.listen, mistakes);
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&file.tracing.level) {
         mistakes.push(Mistake::new(
             "tracing.level",
@@ -44,6 +46,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         check_before_sending: file.checks.before_sending,
         pseudonym_key_file: (!key_file.as_os_str().is_empty()).then(|| base.join(key_file)),
         limits,
+        metrics,
         tracing: file.tracing,
     })
 }
@@ -76,6 +79,22 @@ where
             None
         }
     }
+}
+
+/// Where measures are scraped, when they are.
+fn metrics(listen: &str, mistakes: &mut Vec<Mistake>) -> Option<SocketAddr> {
+    if listen.is_empty() {
+        return None;
+    }
+    let address = listen.parse().ok();
+    if address.is_none() {
+        mistakes.push(Mistake::new(
+            "metrics.listen",
+            format!("« {listen} » n'est pas adresse:port; écrire 127.0.0.1:9464, ou rien"),
+            format!("\"{listen}\" is not address:port; write 127.0.0.1:9464, or nothing"),
+        ));
+    }
+    address
 }
 
 fn limits(limits: &Limits, mistakes: &mut Vec<Mistake>) -> records::Limits {

@@ -13,6 +13,7 @@ mod systems;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use passerelle_pki::certificate::TrustAnchor;
@@ -58,6 +59,8 @@ pub struct Config {
     pub pseudonym_key_file: Option<PathBuf>,
     /// How much is kept.
     pub limits: Limits,
+    /// Where a scraper reads measures without a token, when it does.
+    pub metrics: Option<SocketAddr>,
     /// What is written to the standard error.
     pub tracing: Tracing,
 }
@@ -135,6 +138,7 @@ impl Config {
             data_dir: self.data_dir.clone(),
             anchor: self.anchor()?,
             agents: self.gateway_agents.clone(),
+            public: self.gateway_public.clone(),
             expected: Some(self.agent_id()),
             check_before_sending: self.check_before_sending,
             pseudonym_key: self.pseudonym_key()?,

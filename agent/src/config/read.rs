@@ -10,7 +10,8 @@ use toml::{Table, Value};
 use super::mistake::Mistake;
 use super::sections::File;
 
-const SECTIONS: &str = "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, tracing";
+const SECTIONS: &str =
+    "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -40,6 +41,7 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.checks = section(&mut table, "checks", mistakes);
     file.pseudonyms = section(&mut table, "pseudonyms", mistakes);
     file.limits = section(&mut table, "limits", mistakes);
+    file.metrics = section(&mut table, "metrics", mistakes);
     file.tracing = section(&mut table, "tracing", mistakes);
     for key in table.keys() {
         mistakes.push(unknown(key, SECTIONS));

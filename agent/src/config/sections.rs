@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) checks: Checks,
     pub(super) pseudonyms: Pseudonyms,
     pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
     pub(super) tracing: Tracing,
 }
 
@@ -94,6 +95,14 @@ impl Default for Limits {
             lifetime_default_s: limits.lifetime.as_secs(),
         }
     }
+}
+
+/// `[metrics]`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Metrics {
+    /// Address of the scraper's listener; empty for none.
+    pub(super) listen: String,
 }
 
 /// `[tracing]`: what is written to the standard error.

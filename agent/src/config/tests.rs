@@ -27,6 +27,8 @@ fn ten_mistakes_are_told_together() {
         [limits]
         record_bytes_max = 0
         lifetime_default_s = 2678401
+        [metrics]
+        listen = "localhost"
         [tracing]
         level = "passerelle=beaucoup"
     "#;
@@ -44,6 +46,7 @@ fn ten_mistakes_are_told_together() {
         "limits.record_bytes_max",
         "local.liste",
         "local.listen",
+        "metrics.listen",
         "surprise",
         "tracing.level",
     ];
@@ -66,9 +69,17 @@ fn the_sample_is_without_mistake_and_shows_the_defaults() {
     assert_eq!(format!("{sample:?}"), format!("{bare:?}"), "every value shown is the default");
     assert_eq!(bare.limits, Limits::default());
     // Every key that exists is shown.
-    for section in
-        ["[agent]", "[gateway]", "[local]", "[systems.", "[checks]", "[pseudonyms]", "[limits]", "[tracing]"]
-    {
+    for section in [
+        "[agent]",
+        "[gateway]",
+        "[local]",
+        "[systems.",
+        "[checks]",
+        "[pseudonyms]",
+        "[limits]",
+        "[metrics]",
+        "[tracing]",
+    ] {
         assert!(SAMPLE.contains(section), "{section}");
     }
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use passerelle_pki::clock::SharedClock;
+use passerelle_pki::clock::{SharedClock, Timestamp};
 use passerelle_pki::key::PublicKey;
 use passerelle_pki::name::AgencyCode;
 use passerelle_proto::acknowledgement::Acknowledged;
@@ -29,6 +29,7 @@ use passerelle_proto::wire::{self, Reason};
 use prost::Message;
 use tokio::sync::watch;
 
+use crate::metrics::{Counted, Tally};
 use crate::records::blocking::blocking;
 use crate::records::log::RecordLog;
 use crate::records::{InboxError, Limits, StoreError};
@@ -53,6 +54,7 @@ struct Inner {
     table: Mutex<Table>,
     decapsulations: DecapsulationCache,
     changed: watch::Sender<u64>,
+    tally: Tally,
 }
 
 /// A record that was verified and opened.
@@ -71,6 +73,8 @@ pub(crate) struct Arrived {
 pub(crate) struct Counts {
     pub(crate) records: usize,
     pub(crate) bytes: u64,
+    /// When the oldest of them was received.
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 impl Inbox {
@@ -97,12 +101,26 @@ impl Inbox {
         spool.sweep(needed).map_err(StoreError::file(&bodies))?;
         let table = Mutex::new(table);
         let decapsulations = DecapsulationCache::default();
-        Ok(Self(Arc::new(Inner { log, spool, limits, clock, table, decapsulations, changed })))
+        Ok(Self(Arc::new(Inner {
+            log,
+            spool,
+            limits,
+            clock,
+            table,
+            decapsulations,
+            changed,
+            tally: Tally::default(),
+        })))
     }
 
     /// Where large bodies go.
     pub(crate) fn spool(&self) -> &Spool {
         &self.0.spool
+    }
+
+    /// What has happened to records.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// Contexts of senders that were opened before.
@@ -123,7 +141,9 @@ impl Inbox {
 
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
-        Counts { records: table.waiting.len(), bytes: table.waiting_bytes }
+        let oldest = table.waiting.values().next().and_then(|id| table.slots.get(id));
+        let oldest = oldest.map(|slot| Timestamp::from_millis(slot.known.received_ms));
+        Counts { records: table.waiting.len(), bytes: table.waiting_bytes, oldest }
     }
 
     /// What is to be acknowledged for an exchange that has come before; `None` when it has not. Other bytes under an id
@@ -195,8 +215,10 @@ impl Inbox {
             table.sequence += 1;
             known.sequence = table.sequence;
         }
+        let (waits, why) = (known.waiting, Reason::try_from(known.refused).unwrap_or(Reason::Unspecified));
         let (entry, this) = (Entry::of_known(known.clone(), envelope, body).encode_to_vec(), self.clone());
         self.0.log.append(entry, move |home| this.table().put(id, known, home)).await?;
+        self.0.tally.count_for(if waits { Counted::Received } else { Counted::Rejected }, why);
         self.tell();
         Ok(())
     }
@@ -217,6 +239,7 @@ impl Inbox {
         }
         let (entry, this) = (Entry::of_confirmation(id.to_wire()).encode_to_vec(), self.clone());
         let spooled = self.0.log.append(entry, move |_| this.table().confirm(id)).await?;
+        self.0.tally.count(Counted::Confirmed);
         self.tell();
         if spooled {
             self.remove_body(id).await?;

@@ -26,12 +26,17 @@ pub(super) struct Guard {
     hosts: Option<Arc<[String]>>,
 }
 
+/// What a caller on this machine may call a listener on loopback.
+pub(super) fn hosts(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    let names = [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+    names.into_iter().chain([address.to_string()]).collect()
+}
+
 impl Guard {
     /// For a listener on loopback without TLS.
     pub(super) fn tcp(systems: Systems, address: SocketAddr) -> Self {
-        let port = address.port();
-        let names = [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
-        Self { systems, hosts: Some(names.into_iter().chain([address.to_string()]).collect()) }
+        Self { systems, hosts: Some(hosts(address).into()) }
     }
 
     /// For a Unix socket, and for TLS: no page reaches the one, and the other's name is in its certificate.

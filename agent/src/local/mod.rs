@@ -1,7 +1,7 @@
 //! The local interface: HTTP for the agency's systems, on loopback, a Unix socket or TLS. `openapi.yaml` is its contract.
 //!
 //! - [`model`]: what it says; `routes`: what can be asked; `request`: the headers of a record to be sent;
-//! - `auth`: who may ask; `problem`: errors; `server`, `listener`, `tls`: listening.
+//! - `auth`: who may ask; `problem`: errors; `server`, `listener`, `tls`: listening; `scrape`: measures.
 
 pub mod model;
 
@@ -10,6 +10,7 @@ mod listener;
 mod problem;
 mod request;
 mod routes;
+mod scrape;
 mod server;
 #[cfg(test)]
 mod tests;

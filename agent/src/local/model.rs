@@ -254,6 +254,14 @@ pub struct Status {
     pub queued_bytes: u64,
     /// Sealed bytes in the inbox.
     pub inbox_bytes: u64,
+    /// Since when the oldest of those that wait to be sent has waited.
+    pub oldest_queued_at: Option<Timestamp>,
+    /// Since when the oldest in the inbox has waited.
+    pub oldest_inbox_at: Option<Timestamp>,
+    /// The largest checkpoint of the log that was verified.
+    pub checkpoint: Option<Checkpoint>,
+    /// How the log contradicts what it signed before: an alarm.
+    pub checkpoint_alarm: Option<String>,
     /// Agreements known.
     pub agreements: u64,
     /// When the directory was last brought up to date.
@@ -268,6 +276,15 @@ pub struct Status {
     pub bundle_until: Option<Timestamp>,
     /// Verifier key of the log.
     pub log_vkey: String,
+}
+
+/// What was seen of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Entries under it.
+    pub size: u64,
+    /// When the log last showed one that fits.
+    pub seen_at: Timestamp,
 }
 
 /// An error, `application/problem+json` (RFC 9457).

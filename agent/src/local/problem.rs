@@ -114,6 +114,13 @@ impl Fault {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Méthode inconnue", fr, en)
     }
 
+    /// Something of ours that should not fail has.
+    pub(super) fn failed(error: &dyn Error) -> Self {
+        tracing::error!(%error, "a request failed within the agent");
+        let (fr, en) = ("l'agent a failli; voir son journal", "the agent failed; see its log");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "STORE_FAILED", "Défaillance de l'agent", fr, en)
+    }
+
     pub(super) fn stopping() -> Self {
         let (fr, en) =
             ("l'agent s'arrête; réessayer dans un instant", "the agent is stopping; try again in a moment");

@@ -27,6 +27,7 @@ use super::auth::{self, Guard};
 use super::model::SignRequest;
 use super::problem::Fault;
 use super::request;
+use super::scrape;
 use crate::agent::{Agent, InboxBody};
 use crate::records::{AgreementSummary, InboxError, InboxFilter, RecordFilter, RecordState};
 use crate::systems::{Action, Caller, Desk};
@@ -52,11 +53,12 @@ enum Operation {
     Agreement,
     Sign,
     Status,
+    Metrics,
     OpenApi,
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 12] = [
+const ROUTES: [(&str, &str, Operation); 13] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
@@ -68,6 +70,7 @@ const ROUTES: [(&str, &str, Operation); 12] = [
     ("get", "/v1/agreements/{number}/{version}", Operation::Agreement),
     ("post", "/v1/agreements/{number}/{version}/sign", Operation::Sign),
     ("get", "/v1/status", Operation::Status),
+    ("get", "/v1/metrics", Operation::Metrics),
     ("get", "/v1/openapi.yaml", Operation::OpenApi),
 ];
 
@@ -92,6 +95,7 @@ impl Operation {
             Self::Agreement => get(agreement),
             Self::Sign => post(sign),
             Self::Status => get(status),
+            Self::Metrics => get(scrape::metrics),
             Self::OpenApi => get(openapi),
         }
     }

@@ -1,6 +1,7 @@
 //! Listening: a bounded number of connections over all doors, and an end that lets requests finish.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::auth::Guard;
+use super::auth::{self, Guard};
 use super::listener::{self, Listener, Taken};
 use super::routes::{self, Shared};
+use super::scrape;
 use super::tls::{self, LocalTlsError};
 use crate::agent::Agent;
 use crate::config::{Listen, LocalSettings};
@@ -123,6 +125,25 @@ impl Server {
         Ok(Self { doors, address, stop })
     }
 
+    /// Opens the listener of the scraper: measures alone, without a token. Serves until `stop`.
+    ///
+    /// # Errors
+    /// [`LocalError::Listen`].
+    pub async fn bind_metrics(
+        wanted: SocketAddr,
+        agent: Agent,
+        stop: CancellationToken,
+    ) -> Result<Self, LocalError> {
+        let (listener, bound) = bind_tcp(wanted).await?;
+        if !bound.ip().is_loopback() {
+            tracing::warn!(%bound, "measures can be read from other machines, without a token");
+        }
+        let hosts = bound.ip().is_loopback().then(|| auth::hosts(bound));
+        let router = scrape::router(Shared { agent, stop: stop.clone() }, hosts);
+        let door = Door { listener: Listener::Tcp(listener), router };
+        Ok(Self { doors: vec![door], address: format!("http://{bound}"), stop })
+    }
+
     /// Where the agent's own commands reach it: `http://host:port` or `unix:path`.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -140,7 +161,7 @@ impl Server {
     }
 }
 
-async fn bind_tcp(wanted: std::net::SocketAddr) -> Result<(TcpListener, std::net::SocketAddr), LocalError> {
+async fn bind_tcp(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), LocalError> {
     let fault = |source| LocalError::Listen { address: wanted.to_string(), source };
     let listener = TcpListener::bind(wanted).await.map_err(fault)?;
     let bound = listener.local_addr().map_err(fault)?;

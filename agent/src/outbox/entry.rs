@@ -6,6 +6,7 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::{self, Reason};
 use prost::Message;
 
+use crate::metrics::Counted;
 use crate::records::digest::sha256;
 use crate::records::{
     AgreementView, DenialView, ReceiptView, RecipientState, RecipientView, RecordState, RecordView,
@@ -51,7 +52,7 @@ pub(super) struct Record {
     #[prost(uint64, tag = "8")]
     length: u64,
     #[prost(uint64, tag = "9")]
-    created_ms: u64,
+    pub(super) created_ms: u64,
     #[prost(uint64, tag = "10")]
     pub(super) expires_ms: u64,
     #[prost(message, repeated, tag = "11")]
@@ -137,6 +138,22 @@ impl Entry {
 
     pub(super) fn of_change(change: Change) -> Self {
         Self { format: FORMAT, change: Some(change), ..Self::default() }
+    }
+}
+
+impl Change {
+    /// As what it is counted.
+    pub(super) fn counted(&self) -> (Counted, Reason) {
+        let reason = |reason: i32| Reason::try_from(reason).unwrap_or(Reason::Unspecified);
+        match (&self.denial, &self.recipient) {
+            (Some(denial), _) => (Counted::Denied, reason(denial.reason)),
+            (None, Some(recipient)) => match recipient.state {
+                DELIVERED => (Counted::Delivered, Reason::Unspecified),
+                REFUSED => (Counted::Refused, reason(recipient.reason)),
+                _ => (Counted::Expired, Reason::Unspecified),
+            },
+            (None, None) => (Counted::Accepted, Reason::Unspecified),
+        }
     }
 }
 

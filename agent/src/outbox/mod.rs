@@ -25,6 +25,7 @@ use passerelle_proto::wire::{self, Reason};
 use prost::Message;
 use tokio::sync::watch;
 
+use crate::metrics::{Counted, Tally};
 use crate::records::blocking::blocking;
 use crate::records::log::RecordLog;
 use crate::records::sealing::Sealed;
@@ -50,6 +51,7 @@ struct Inner {
     changed: watch::Sender<u64>,
     /// Something waits to be sent.
     work: watch::Sender<u64>,
+    tally: Tally,
 }
 
 /// What is to be sent of a record.
@@ -91,6 +93,8 @@ pub(crate) struct Counts {
     pub(crate) queued: usize,
     pub(crate) queued_bytes: u64,
     pub(crate) on_the_way: usize,
+    /// When the oldest of those queued was sealed.
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 impl Outbox {
@@ -113,12 +117,17 @@ impl Outbox {
         let needed = |id: ExchangeId| table.slots.get(&id).is_some_and(|slot| slot.record.is_waiting());
         spool.sweep(needed).map_err(StoreError::file(&bodies))?;
         let (table, work) = (Mutex::new(table), watch::Sender::new(0));
-        Ok(Self(Arc::new(Inner { log, spool, limits, clock, table, changed, work })))
+        Ok(Self(Arc::new(Inner { log, spool, limits, clock, table, changed, work, tally: Tally::default() })))
     }
 
     /// Where large bodies go.
     pub(crate) fn spool(&self) -> &Spool {
         &self.0.spool
+    }
+
+    /// What has happened to records.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// Told when something waits to be sent.
@@ -175,6 +184,7 @@ impl Outbox {
             self.remove_body(exchange_id).await.ok();
             return Err(error.into());
         }
+        self.0.tally.count(Counted::Queued);
         self.tell();
         Ok(Accepted { exchange_id, state: RecordState::Queued, repeated: false })
     }
@@ -198,12 +208,17 @@ impl Outbox {
 
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
-        let on_the_way = |state| state == RecordState::Accepted;
-        Counts {
-            queued: table.queued,
-            queued_bytes: table.queued_bytes,
-            on_the_way: table.slots.values().filter(|slot| on_the_way(slot.record.state(false))).count(),
+        let mut counts =
+            Counts { queued: table.queued, queued_bytes: table.queued_bytes, on_the_way: 0, oldest: None };
+        for record in table.slots.values().map(|slot| &slot.record) {
+            if record.is_waiting() {
+                let sealed = Timestamp::from_millis(record.created_ms);
+                counts.oldest = Some(counts.oldest.map_or(sealed, |oldest| oldest.min(sealed)));
+            } else if record.state(false) == RecordState::Accepted {
+                counts.on_the_way += 1;
+            }
         }
+        counts
     }
 
     /// Records that are accepted and not settled, with header digest and end of validity.
@@ -323,7 +338,9 @@ impl Outbox {
             return Ok(());
         }
         let (entry, this) = (Entry::of_change(change.clone()).encode_to_vec(), self.clone());
+        let (what, why) = change.counted();
         let unneeded = self.0.log.append(entry, move |_| this.table().merge(id, &change)).await?;
+        self.0.tally.count_for(what, why);
         self.tell();
         if unneeded {
             self.remove_body(id).await?;

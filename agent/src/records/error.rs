@@ -11,6 +11,7 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::Denial;
 
 use crate::agreements::AgreementsError;
+use crate::checkpoint::CheckpointsError;
 use crate::directory::DirectoryError;
 use crate::identity::{IdentityError, StorageError};
 use crate::systems::CallerError;
@@ -166,6 +167,9 @@ pub enum StartError {
     /// The agreements kept.
     #[error("les ententes conservées / the agreements kept")]
     Agreements(#[source] AgreementsError),
+    /// The checkpoint kept.
+    #[error("le point de contrôle conservé / the checkpoint kept")]
+    Checkpoint(#[source] CheckpointsError),
     /// The key of the pseudonyms.
     #[error("la clé des pseudonymes / the key of the pseudonyms")]
     Pseudonyms(#[source] StorageError),

@@ -32,4 +32,4 @@ pub use record_view::{
     RecordState, RecordView,
 };
 pub use request::SendRequest;
-pub use status::{AgentStatus, AgreementSummary};
+pub use status::{AgentStatus, AgreementSummary, CheckpointStatus};

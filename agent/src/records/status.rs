@@ -29,6 +29,18 @@ pub struct AgentStatus {
     pub queued_bytes: u64,
     /// Sealed bytes in the inbox.
     pub inbox_bytes: u64,
+    /// Since when the oldest of those that wait to be sent has waited.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
+    pub oldest_queued_at: Option<Timestamp>,
+    /// Since when the oldest in the inbox has waited.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
+    pub oldest_inbox_at: Option<Timestamp>,
+    /// The largest checkpoint of the log that was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointStatus>,
+    /// How the log contradicts what it signed before, French and English: an alarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_alarm: Option<String>,
     /// Agreements known.
     pub agreements: usize,
     /// When the directory was last brought up to date.
@@ -48,6 +60,16 @@ pub struct AgentStatus {
     pub bundle_until: Option<Timestamp>,
     /// Verifier key of the log.
     pub log_vkey: String,
+}
+
+/// What was seen of the log.
+#[derive(Copy, Clone, Debug, Serialize)]
+pub struct CheckpointStatus {
+    /// Entries under it.
+    pub size: u64,
+    /// When the log last showed one that fits.
+    #[serde(serialize_with = "rfc3339")]
+    pub seen_at: Timestamp,
 }
 
 /// One version of an agreement, in a line.
