@@ -201,6 +201,7 @@ impl Agent {
         let (summary, outbox, inbox) =
             (self.0.identity.summary(), self.0.outbox.counts(), self.0.inbox.counts());
         AgentStatus {
+            others: self.0.directory.others_of(&summary.agent),
             agent: summary.agent,
             trust_domain: summary.trust_domain.to_string(),
             connected: *self.0.link.connected().borrow(),
@@ -208,6 +209,7 @@ impl Agent {
             queued: outbox.queued,
             on_the_way: outbox.on_the_way,
             inbox: inbox.records,
+            inbox_pending: inbox.pending,
             queued_bytes: outbox.queued_bytes,
             inbox_bytes: inbox.bytes,
             oldest_queued_at: outbox.oldest,

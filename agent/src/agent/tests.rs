@@ -11,6 +11,7 @@ use passerelle_proto::wire::Reason;
 
 use super::*;
 use crate::identity::house::{House, document, draft, record};
+use crate::link::exchange_stub::Answering;
 use crate::link::stub::Stub;
 use crate::records::{RecordState, SendError, SendRequest};
 
@@ -241,6 +242,52 @@ async fn a_body_that_was_altered_on_the_way_is_refused_and_its_sender_learns_it(
     scene.state(id, RecordState::Refused).await;
     assert_eq!(scene.ramq.agent.record(&id).unwrap().recipients[0].reason, Some("UNREADABLE"));
     assert!(matches!(scene.saaq.agent.inbox_entry(&id).await, Err(InboxError::NotFound(_))));
+}
+
+/// An agent that was stopped between storing a record and learning whether it may give it to its systems.
+async fn stopped_unanswered() -> (Scene, ExchangeId) {
+    let scene = Scene::new().await;
+    scene.gateway.exchange.answer(Answering::Nothing);
+    let id = scene.send(b"un", request()).await.unwrap().exchange_id;
+    scene.gateway.exchange.acknowledged.subscribe().wait_for(|count| *count > 0).await.unwrap();
+    let status = scene.saaq.agent.status();
+    assert_eq!((status.inbox, status.inbox_pending), (0, 1));
+    assert!(matches!(scene.saaq.agent.inbox_entry(&id).await, Err(InboxError::NotFound(_))));
+    assert!(matches!(scene.saaq.agent.inbox_confirm(&id).await, Err(InboxError::NotFound(_))));
+    let Scene { house, gateway, ramq, saaq } = scene;
+    saaq.shutdown().await;
+    // Not told by anybody, it stays hidden.
+    let away =
+        Settings { agents: "https://127.0.0.1:9".parse().unwrap(), ..settings(&house, &gateway, "saaq") };
+    let saaq = Agent::start(away, house.shared_clock()).await.unwrap();
+    assert_eq!((saaq.agent.status().inbox, saaq.agent.status().inbox_pending), (0, 1));
+    (Scene { house, gateway, ramq, saaq }, id)
+}
+
+async fn restarted(scene: Scene) -> Scene {
+    let Scene { house, gateway, ramq, saaq } = scene;
+    saaq.shutdown().await;
+    let saaq = Agent::start(settings(&house, &gateway, "saaq"), house.shared_clock()).await.unwrap();
+    Scene { house, gateway, ramq, saaq }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_agent_of_the_agency_acknowledged_first_is_dropped_unseen() {
+    let (scene, id) = stopped_unanswered().await;
+    scene.gateway.exchange.answer(Answering::Elsewhere);
+    let scene = restarted(scene).await;
+    until(&scene.saaq.agent, |agent| agent.status().inbox_pending == 0).await;
+    assert_eq!((scene.saaq.agent.status().inbox, scene.saaq.agent.status().inbox_bytes), (0, 0));
+    assert!(matches!(scene.saaq.agent.inbox_entry(&id).await, Err(InboxError::NotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_first_before_a_stop_is_shown_after_it() {
+    let (scene, id) = stopped_unanswered().await;
+    scene.gateway.exchange.answer(Answering::First);
+    let scene = restarted(scene).await;
+    scene.received(id).await;
+    assert_eq!(text(&scene.saaq.agent, id).await, b"un");
 }
 
 #[tokio::test(flavor = "multi_thread")]

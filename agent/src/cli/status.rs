@@ -41,6 +41,13 @@ fn lines(status: &Status, now: Timestamp) -> Vec<String> {
     line(format!("À transmettre / to send:       {} ({queued}){sent_since}", status.queued));
     line(format!("En route / on the way:         {}", status.on_the_way));
     line(format!("Boîte de réception / inbox:    {} ({inbox}){taken_since}", status.inbox));
+    if status.inbox_pending > 0 {
+        line(format!("  accusé en attente / acknowledgement awaited: {}", status.inbox_pending));
+    }
+    if !status.others.is_empty() {
+        let others: Vec<_> = status.others.iter().map(ToString::to_string).collect();
+        line(format!("Autres agents / other agents:  {}", others.join(", ")));
+    }
     line(format!("Ententes / agreements:         {}", status.agreements));
     line(format!("Certificat TLS / certificate:  → {}", status.tls_until));
     line(format!("Certificat de signature:       → {}", status.signing_until));

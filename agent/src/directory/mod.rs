@@ -138,6 +138,16 @@ impl Directory {
             .collect()
     }
 
+    /// The other agents of an agent's agency that may be sealed to, by name.
+    #[must_use]
+    pub fn others_of(&self, agent: &AgentId) -> Vec<AgentId> {
+        let (view, now) = (self.0.view.load(), self.now());
+        let others = view.of_agency(&agent.agency).filter(|(id, listed)| {
+            *id != agent && self.is_active(listed, now) && listed.bundle(now).is_some()
+        });
+        others.map(|(id, _)| id.clone()).collect()
+    }
+
     /// The keys that an agent's signature is believed by now: of its signing certificate and of earlier ones that are
     /// still valid and not revoked.
     #[must_use]

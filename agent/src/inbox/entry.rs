@@ -1,4 +1,5 @@
-//! What the inbox's journal holds: a received record whole, a refused one's trace, or a confirmation.
+//! What the inbox's journal holds: a received record whole, a refused one's trace, what became of acknowledgements, or a
+//! confirmation.
 
 use bytes::Bytes;
 use passerelle_proto::wire;
@@ -7,7 +8,7 @@ use prost::Message;
 use crate::systems::Caller;
 
 /// The format written here. Later ones are refused, not guessed.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// One entry.
 #[derive(Clone, PartialEq, Message)]
@@ -25,6 +26,22 @@ pub(super) struct Entry {
     /// The id of a record that was taken by the agency's system.
     #[prost(bytes = "bytes", tag = "5")]
     pub(super) confirmed: Bytes,
+    /// Records whose acknowledgement by this agent is the agency's first: systems may have them from now on.
+    #[prost(message, repeated, tag = "6")]
+    pub(super) ours: Vec<Ours>,
+    /// Ids of records that another agent of the agency has, or that expired undelivered.
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub(super) elsewhere: Vec<Bytes>,
+}
+
+/// A record that became the agency's through this agent.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Ours {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) exchange_id: Bytes,
+    /// Its place in the order that systems see.
+    #[prost(uint64, tag = "2")]
+    pub(super) sequence: u64,
 }
 
 /// What is remembered of an exchange, so that it enters once.
@@ -39,10 +56,10 @@ pub(super) struct Known {
     pub(super) refused: i32,
     #[prost(uint64, tag = "4")]
     pub(super) expires_ms: u64,
-    /// Order of arrival.
+    /// Order of arrival; once it is not pending any more, the order in which systems see it.
     #[prost(uint64, tag = "5")]
     pub(super) sequence: u64,
-    /// It waits for its confirmation.
+    /// It is kept: pending, or until its confirmation.
     #[prost(bool, tag = "6")]
     pub(super) waiting: bool,
     #[prost(bool, tag = "7")]
@@ -67,11 +84,21 @@ pub(super) struct Known {
     pub(super) agreement: String,
     #[prost(string, tag = "15")]
     pub(super) purpose: String,
+    /// The gateway has not said yet that this agent's acknowledgement is the agency's first. Never set in format 1.
+    #[prost(bool, tag = "16")]
+    pub(super) pending: bool,
+    /// It went to another agent of the agency, or expired.
+    #[prost(bool, tag = "17")]
+    pub(super) elsewhere: bool,
 }
 
 impl Entry {
     pub(super) fn of_known(known: Known, envelope: Option<wire::Envelope>, body: Bytes) -> Self {
-        Self { format: FORMAT, known: Some(known), envelope, body, confirmed: Bytes::new() }
+        Self { format: FORMAT, known: Some(known), envelope, body, ..Self::default() }
+    }
+
+    pub(super) fn of_acknowledgement(ours: Vec<Ours>, elsewhere: Vec<Bytes>) -> Self {
+        Self { format: FORMAT, ours, elsewhere, ..Self::default() }
     }
 
     pub(super) fn of_confirmation(confirmed: Bytes) -> Self {
@@ -102,9 +129,14 @@ impl Known {
         caller.is_local() || caller.may_use(&self.agreement, &self.purpose)
     }
 
-    /// After the confirmation only what keeps it from entering again.
-    pub(super) fn confirm(&mut self) {
-        self.waiting = false;
+    /// Systems may see it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.waiting && !self.pending
+    }
+
+    /// It is kept no more: only what keeps it from entering again.
+    pub(super) fn let_go(&mut self) {
+        (self.waiting, self.pending) = (false, false);
         self.signing_key = Bytes::new();
         self.recipient_keys.clear();
     }

@@ -2,8 +2,10 @@
 //!
 //! Bodies are kept as they were sealed and opened when they are read: nothing plain is on the disk. A record is durable
 //! here before it is acknowledged; its id is remembered, received or refused, until it can not come again, so that what
-//! is delivered twice enters once, whenever the machine stops.
+//! is delivered twice enters once, whenever the machine stops. It is pending, and no system sees it, until the gateway has
+//! said that this agent's acknowledgement is the agency's first ([`acknowledging`]).
 
+mod acknowledging;
 mod entry;
 mod reading;
 mod table;
@@ -72,6 +74,8 @@ pub(crate) struct Arrived {
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) records: usize,
+    pub(crate) pending: usize,
+    /// Of both.
     pub(crate) bytes: u64,
     /// When the oldest of them was received.
     pub(crate) oldest: Option<Timestamp>,
@@ -136,14 +140,16 @@ impl Inbox {
     /// Whether one more record may enter.
     pub(crate) fn has_room(&self) -> bool {
         let (table, limits) = (self.table(), &self.0.limits);
-        table.waiting.len() < limits.inbox_records && table.waiting_bytes < limits.inbox_bytes
+        table.waiting.len() + table.pending.len() < limits.inbox_records
+            && table.kept_bytes < limits.inbox_bytes
     }
 
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
         let oldest = table.waiting.values().next().and_then(|id| table.slots.get(id));
         let oldest = oldest.map(|slot| Timestamp::from_millis(slot.known.received_ms));
-        Counts { records: table.waiting.len(), bytes: table.waiting_bytes, oldest }
+        let (records, pending) = (table.waiting.len(), table.pending.len());
+        Counts { records, pending, bytes: table.kept_bytes, oldest }
     }
 
     /// What is to be acknowledged for an exchange that has come before; `None` when it has not. Other bytes under an id
@@ -159,7 +165,8 @@ impl Inbox {
         Some(Acknowledged { exchange_id: id, header_digest, refused })
     }
 
-    /// Takes a record in: it is durable when this returns, and may be acknowledged then. One that is in stays as it is.
+    /// Takes a record in: it is durable when this returns, and may be acknowledged then; it is pending. One that is in
+    /// stays as it is.
     pub(crate) async fn receive(&self, arrived: Arrived, agency: &AgencyCode) -> Result<(), StoreError> {
         let Arrived { envelope, key, body, leaf_index } = arrived;
         let ours = envelope.header().recipient_keys.iter().filter(|key| key.agency == agency.as_str());
@@ -170,6 +177,7 @@ impl Inbox {
             expires_ms: envelope.expires().as_millis(),
             sequence: 0,
             waiting: true,
+            pending: true,
             spooled: body.is_none(),
             sealed_bytes: envelope.sealed_length(),
             received_ms: self.0.clock.now().as_millis(),
@@ -232,9 +240,10 @@ impl Inbox {
 
     /// The agency's system has the record: it goes. Confirming again does nothing.
     pub(crate) async fn confirm(&self, id: ExchangeId) -> Result<(), InboxError> {
-        match self.table().slots.get(&id) {
-            Some(slot) if slot.known.waiting => {}
-            Some(slot) if slot.known.refused == i32::from(Reason::Unspecified) => return Ok(()),
+        match self.table().slots.get(&id).map(|slot| &slot.known) {
+            Some(known) if known.is_shown() => {}
+            Some(known) if known.pending || known.elsewhere => return Err(InboxError::NotFound(id)),
+            Some(known) if known.refused == i32::from(Reason::Unspecified) => return Ok(()),
             _ => return Err(InboxError::NotFound(id)),
         }
         let (entry, this) = (Entry::of_confirmation(id.to_wire()).encode_to_vec(), self.clone());
@@ -247,11 +256,11 @@ impl Inbox {
         Ok(())
     }
 
-    /// Ids of the KEM keys that records which wait are sealed to.
+    /// Ids of the KEM keys that records which are kept are sealed to.
     pub(crate) fn keys_needed(&self) -> HashSet<Bytes> {
         let table = self.table();
-        let waiting = table.waiting.values().filter_map(|id| table.slots.get(id));
-        waiting.flat_map(|slot| slot.known.recipient_keys.iter().cloned()).collect()
+        let kept = table.waiting.values().chain(table.pending.values()).filter_map(|id| table.slots.get(id));
+        kept.flat_map(|slot| slot.known.recipient_keys.iter().cloned()).collect()
     }
 
     async fn remove_body(&self, id: ExchangeId) -> Result<(), StoreError> {
@@ -287,6 +296,12 @@ fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Positio
             known.under(&header.map_err(|_| StoreError::Damaged("a header in the inbox"))?);
         }
         table.put(id(&known.exchange_id)?, known, position);
+    }
+    for ours in entry.ours {
+        table.show(id(&ours.exchange_id)?, ours.sequence);
+    }
+    for other in &entry.elsewhere {
+        table.let_go(id(other)?, true);
     }
     if !entry.confirmed.is_empty() {
         table.confirm(id(&entry.confirmed)?);

@@ -142,7 +142,7 @@ impl Inbox {
         // Tidying may move an entry between the two looks, never twice so soon.
         for _ in 0..3 {
             let (known, home) = match self.table().slots.get(&id) {
-                Some(slot) if slot.known.waiting => (slot.known.clone(), slot.home),
+                Some(slot) if slot.known.is_shown() => (slot.known.clone(), slot.home),
                 _ => return Err(InboxError::NotFound(id)),
             };
             let payload = match self.0.log.entry(home) {

@@ -1,4 +1,4 @@
-//! The inbox in memory: every exchange that has entered, and which wait for their confirmation.
+//! The inbox in memory: every exchange that has entered, which are pending, and which wait for their confirmation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -22,9 +22,12 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) slots: HashMap<ExchangeId, Slot>,
-    /// Those that wait, in the order of their arrival.
+    /// Those whose acknowledgement the gateway has not answered, in the order of their arrival.
+    pub(super) pending: BTreeMap<u64, ExchangeId>,
+    /// Those that wait for their confirmation, in the order in which systems see them.
     pub(super) waiting: BTreeMap<u64, ExchangeId>,
-    pub(super) waiting_bytes: u64,
+    /// Sealed bytes of both.
+    pub(super) kept_bytes: u64,
     /// The last order given.
     pub(super) sequence: u64,
 }
@@ -36,24 +39,43 @@ impl Table {
         self.sequence = self.sequence.max(known.sequence);
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.home = home;
-            if !known.waiting {
-                self.confirm(id);
+            match known {
+                Known { waiting: false, elsewhere, .. } => drop(self.let_go(id, elsewhere)),
+                Known { pending: false, sequence, .. } => self.show(id, sequence),
+                Known { .. } => {}
             }
             return;
         }
         if known.waiting {
-            self.waiting.insert(known.sequence, id);
-            self.waiting_bytes += known.sealed_bytes;
+            let order = if known.pending { &mut self.pending } else { &mut self.waiting };
+            order.insert(known.sequence, id);
+            self.kept_bytes += known.sealed_bytes;
         }
         self.slots.insert(id, Slot { known, home });
     }
 
-    /// The record waits no more; true when it had a body in the spool.
+    /// Systems may have a record that was pending.
+    pub(super) fn show(&mut self, id: ExchangeId, sequence: u64) {
+        self.sequence = self.sequence.max(sequence);
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.known.pending) else { return };
+        self.pending.remove(&slot.known.sequence);
+        (slot.known.pending, slot.known.sequence) = (false, sequence);
+        self.waiting.insert(sequence, id);
+    }
+
+    /// The record is confirmed; true when it had a body in the spool.
     pub(super) fn confirm(&mut self, id: ExchangeId) -> bool {
+        self.let_go(id, false)
+    }
+
+    /// The record is kept no more: confirmed, or `elsewhere`; true when it had a body in the spool.
+    pub(super) fn let_go(&mut self, id: ExchangeId, elsewhere: bool) -> bool {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.known.waiting) else { return false };
-        slot.known.confirm();
-        self.waiting.remove(&slot.known.sequence);
-        self.waiting_bytes -= slot.known.sealed_bytes;
+        let order = if slot.known.pending { &mut self.pending } else { &mut self.waiting };
+        order.remove(&slot.known.sequence);
+        slot.known.let_go();
+        slot.known.elsewhere = elsewhere;
+        self.kept_bytes -= slot.known.sealed_bytes;
         slot.known.spooled
     }
 

@@ -36,6 +36,13 @@ impl Scene {
     async fn receive(&self, inbox: &Inbox, text: &[u8]) -> ExchangeId {
         let (id, arrived) = self.arrived(text);
         inbox.receive(arrived, &self.saaq.id.agency).await.unwrap();
+        inbox.acknowledged(&[id], &[]).await.unwrap();
+        id
+    }
+
+    async fn receive_pending(&self, inbox: &Inbox, text: &[u8]) -> ExchangeId {
+        let (id, arrived) = self.arrived(text);
+        inbox.receive(arrived, &self.saaq.id.agency).await.unwrap();
         id
     }
 
@@ -88,6 +95,7 @@ async fn an_exchange_enters_once_however_often_it_comes() {
     assert_eq!(inbox.known(id, digest), None);
     inbox.receive(again(), &scene.saaq.id.agency).await.unwrap();
     inbox.receive(again(), &scene.saaq.id.agency).await.unwrap();
+    inbox.acknowledged(&[id, id], &[]).await.unwrap();
     assert_eq!(scene.listed(&inbox).await, [id]);
     inbox.confirm(id).await.unwrap();
     inbox.confirm(id).await.unwrap();
@@ -99,6 +107,47 @@ async fn an_exchange_enters_once_however_often_it_comes() {
     assert_eq!(inbox.known(id, digest).map(|known| known.refused), Some(None));
     assert_eq!(inbox.known(id, [0; 32]).map(|known| known.refused), Some(Some(Reason::ExchangeIdReused)));
     assert!(matches!(inbox.view(id, kem_keys(&scene.saaq)).await, Err(InboxError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn nobody_sees_a_record_before_its_acknowledgement_is_the_agencys_first() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (first, second, third) = (
+        scene.receive_pending(&inbox, b"un").await,
+        scene.receive_pending(&inbox, b"deux").await,
+        scene.receive_pending(&inbox, b"trois").await,
+    );
+    assert_eq!(scene.listed(&inbox).await, []);
+    assert!(matches!(inbox.view(first, kem_keys(&scene.saaq)).await, Err(InboxError::NotFound(_))));
+    assert!(matches!(inbox.open_body(first, kem_keys(&scene.saaq)).await, Err(InboxError::NotFound(_))));
+    assert!(matches!(inbox.confirm(first).await, Err(InboxError::NotFound(_))));
+    assert_eq!((inbox.counts().records, inbox.counts().pending), (0, 3));
+    drop(inbox);
+
+    // What the gateway has not answered is acknowledged again after a stop, in the order of arrival.
+    let inbox = scene.open();
+    let named = |inbox: &Inbox| inbox.pending().iter().map(|one| one.exchange_id).collect::<Vec<_>>();
+    assert_eq!(named(&inbox), [first, second, third]);
+    inbox.acknowledged(&[third], &[second]).await.unwrap();
+    // Said again, or said of what is not pending any more, it changes nothing.
+    inbox.acknowledged(&[third, second], &[third]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!((named(&inbox), scene.listed(&inbox).await), (vec![first], vec![third]));
+        assert!(matches!(inbox.confirm(second).await, Err(InboxError::NotFound(_))));
+        inbox.tidy().await.unwrap();
+    }
+    let inbox = {
+        drop(inbox);
+        scene.open()
+    };
+    assert_eq!((named(&inbox), scene.listed(&inbox).await), (vec![first], vec![third]));
+    inbox.acknowledged(&[first], &[]).await.unwrap();
+    // In the order in which they were shown, so that who reads page by page misses none.
+    assert_eq!(scene.listed(&inbox).await, [third, first]);
+    inbox.confirm(third).await.unwrap();
+    inbox.confirm(first).await.unwrap();
+    assert_eq!((inbox.counts(), inbox.keys_needed().len()), (Counts::default(), 0));
 }
 
 #[tokio::test]
@@ -140,6 +189,7 @@ async fn an_id_is_remembered_until_it_would_be_refused_as_expired() {
     let (id, arrived) = scene.arrived(b"un");
     let (digest, expires) = (arrived.envelope.header_digest(), arrived.envelope.expires().as_millis());
     inbox.receive(arrived, &scene.saaq.id.agency).await.unwrap();
+    inbox.acknowledged(&[id], &[]).await.unwrap();
     inbox.confirm(id).await.unwrap();
     for _ in 0..9 {
         inbox.tidy().await.unwrap();
@@ -170,6 +220,7 @@ async fn dropping_the_oldest_segment_keeps_what_is_needed_of_it() {
     let scene = Scene::new();
     let inbox = scene.open();
     let waiting = scene.receive(&inbox, b"attend").await;
+    let pending = scene.receive_pending(&inbox, b"sans accuse").await;
     let bulk = vec![3; usize::try_from(INLINE_BODY_LIMIT).unwrap() - 1_000];
     let mut confirmed = Vec::new();
     for _ in 0..20 {
@@ -185,6 +236,7 @@ async fn dropping_the_oldest_segment_keeps_what_is_needed_of_it() {
     let inbox = scene.open();
     assert_eq!(scene.listed(&inbox).await, [waiting]);
     assert_eq!(scene.text(&inbox, waiting).await, b"attend");
+    assert_eq!(inbox.pending().iter().map(|one| one.exchange_id).collect::<Vec<_>>(), [pending]);
     assert!(confirmed.iter().all(|id| inbox.table().slots.contains_key(id)));
 }
 

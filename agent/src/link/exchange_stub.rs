@@ -33,6 +33,20 @@ struct Mailbox {
     cut: usize,
     /// Alter bodies before they are delivered.
     alter: bool,
+    /// What acknowledgements are answered.
+    answers: Answering,
+}
+
+/// What an acknowledgement is answered.
+#[derive(Copy, Clone, Default)]
+pub(crate) enum Answering {
+    /// It is the agency's first.
+    #[default]
+    First,
+    /// Another agent was before.
+    Elsewhere,
+    /// Nothing.
+    Nothing,
 }
 
 /// A mailbox. Clones share it.
@@ -62,6 +76,11 @@ impl ExchangeStub {
     /// Alters bodies from now on, before they are delivered.
     pub(crate) fn alter(&self) {
         self.mailbox.lock().unwrap().alter = true;
+    }
+
+    /// What acknowledgements are answered from now on.
+    pub(crate) fn answer(&self, answers: Answering) {
+        self.mailbox.lock().unwrap().answers = answers;
     }
 
     /// How many exchanges the gateway has.
@@ -117,9 +136,10 @@ impl ExchangeStub {
             .collect()
     }
 
-    fn acknowledge(&self, signed: &wire::Statement) {
+    fn acknowledge(&self, signed: &wire::Statement) -> Option<wire::Delivery> {
         let named = wire::Acknowledgement::decode(signed.payload.clone()).unwrap();
         let mut mailbox = self.mailbox.lock().unwrap();
+        let ids: Vec<_> = named.exchanges.iter().map(|exchange| exchange.exchange_id.clone()).collect();
         for exchange in named.exchanges {
             let held = mailbox.held.get_mut(&exchange.exchange_id).unwrap();
             if held.header.recipients.contains(&named.agency) {
@@ -127,6 +147,16 @@ impl ExchangeStub {
                 self.acknowledged.send_modify(|count| *count += 1);
             }
         }
+        let elsewhere = |exchange_id| wire::EndedElsewhere { exchange_id, agent: "agent-2".to_owned() };
+        let answer = match mailbox.answers {
+            Answering::First => wire::AcknowledgementLogged { exchange_ids: ids, ..Default::default() },
+            Answering::Elsewhere => wire::AcknowledgementLogged {
+                elsewhere: ids.into_iter().map(elsewhere).collect(),
+                ..Default::default()
+            },
+            Answering::Nothing => return None,
+        };
+        Some(wire::Delivery { delivery: Some(wire::delivery::Delivery::Acknowledged(answer)) })
     }
 }
 
@@ -209,7 +239,10 @@ impl Exchange for ExchangeStub {
                     _ = mail.changed() => {}
                     frame = frames.message() => match frame {
                         Ok(Some(wire::CollectFrame { frame: Some(Frame::Acknowledgement(signed)) })) => {
-                            this.acknowledge(&signed);
+                            let Some(answer) = this.acknowledge(&signed) else { continue };
+                            if give.send(Ok(answer)).await.is_err() {
+                                return;
+                            }
                         }
                         Ok(Some(_)) => {}
                         _ => return,

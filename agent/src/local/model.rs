@@ -238,6 +238,9 @@ pub struct Signed {
 pub struct Status {
     /// Who this is.
     pub agent: AgentId,
+    /// The agency's other agents.
+    #[serde(default)]
+    pub others: Vec<AgentId>,
     /// Its trust domain.
     pub trust_domain: String,
     /// Whether there is a connection to the gateway.
@@ -250,6 +253,9 @@ pub struct Status {
     pub on_the_way: u64,
     /// Records that wait in the inbox.
     pub inbox: u64,
+    /// Records whose acknowledgement the gateway has not answered yet.
+    #[serde(default)]
+    pub inbox_pending: u64,
     /// Sealed bytes that wait to be sent.
     pub queued_bytes: u64,
     /// Sealed bytes in the inbox.

@@ -12,6 +12,8 @@ const NOW: Timestamp = Timestamp::from_seconds(1_768_478_400);
 
 fn status() -> AgentStatus {
     AgentStatus {
+        others: Vec::new(),
+        inbox_pending: 0,
         agent: "ramq/agent-1".parse().unwrap(),
         trust_domain: "qc.example".to_owned(),
         connected: true,

@@ -12,6 +12,8 @@ use super::time::{rfc3339, rfc3339_option};
 pub struct AgentStatus {
     /// Who this is.
     pub agent: AgentId,
+    /// The agency's other agents, as the directory lists them: what is sent to the agency goes to any of them.
+    pub others: Vec<AgentId>,
     /// Its trust domain.
     pub trust_domain: String,
     /// Whether there is a connection to the gateway.
@@ -25,6 +27,8 @@ pub struct AgentStatus {
     pub on_the_way: usize,
     /// Records that wait in the inbox.
     pub inbox: usize,
+    /// Records whose acknowledgement the gateway has not answered yet: no system sees them.
+    pub inbox_pending: usize,
     /// Sealed bytes in the outbox that wait to be sent.
     pub queued_bytes: u64,
     /// Sealed bytes in the inbox.

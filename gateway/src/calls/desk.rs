@@ -147,19 +147,25 @@ impl Desk {
         }
     }
 
-    /// A session of `agency` with a free place, in turn; and whether there is a session at all.
-    pub(super) fn pick(&self, agency: &str) -> (Option<(Arc<Session>, OwnedSemaphorePermit)>, bool) {
+    /// A session of `agency` with a free place, in turn, of an agent that `fits`; and whether such an agent is there at
+    /// all.
+    pub(super) fn pick(
+        &self,
+        agency: &str,
+        fits: impl Fn(&AgentId) -> bool,
+    ) -> (Option<(Arc<Session>, OwnedSemaphorePermit)>, bool) {
         let mut tables = self.tables();
         let Some(sessions) = tables.sessions.get_mut(agency) else { return (None, false) };
+        let mut there = false;
         for _ in 0..sessions.len() {
             sessions.rotate_left(1);
-            if let Some(session) = sessions.back()
-                && let Ok(place) = Arc::clone(&session.credit).try_acquire_owned()
-            {
+            let Some(session) = sessions.back().filter(|session| fits(&session.agent)) else { continue };
+            there = true;
+            if let Ok(place) = Arc::clone(&session.credit).try_acquire_owned() {
                 return (Some((Arc::clone(session), place)), true);
             }
         }
-        (None, true)
+        (None, there)
     }
 
     /// Remembers a call that is about to be offered; gives where its outcome comes.

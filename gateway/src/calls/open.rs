@@ -234,11 +234,14 @@ impl Call<'_> {
     ) -> Result<(Arc<Session>, oneshot::Receiver<Outcome>), Failure> {
         let desk = &self.service.0.desk;
         let provider = self.verified.header().recipients.first().cloned().unwrap_or_default();
+        let mut keys = self.verified.header().recipient_keys.clone();
+        keys.retain(|key| key.agency == provider);
         let mut places = desk.places();
         let away = Instant::now() + AWAY;
         loop {
             places.mark_unchanged();
-            let (picked, there) = desk.pick(&provider);
+            let state = self.service.0.parts.ledger.state();
+            let (picked, there) = desk.pick(&provider, |agent| state.is_for_agent(agent, &keys));
             if let Some((session, place)) = picked {
                 let outcome = desk.begin(&session, self.verified.clone(), taken.take(), place);
                 let offered = session.tell(Event::Call(OfferedCall {

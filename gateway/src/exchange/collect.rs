@@ -1,14 +1,16 @@
 //! `Collect`: deliveries to a recipient's agent, its acknowledgements, and notices to a sender's.
 //!
-//! A session takes waiting records oldest first, each on a lease, and never has more unacknowledged than its credit.
-//! A record goes on waiting until its acknowledgement is durable; what a session did not acknowledge when it ended is
-//! delivered again.
+//! A session takes waiting records oldest first, each on a lease, and never has more unacknowledged than its credit. It
+//! takes only what its agent can open, as long as another agent of the agency can. A record goes on waiting until its
+//! acknowledgement is durable; what a session did not acknowledge when it ended is delivered again, to any agent of the
+//! agency: the first acknowledgement that is logged decides which of them has it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use passerelle_proto::envelope::danger;
 use passerelle_proto::wire::{
     self, AcknowledgementNotice, CollectFrame, Delivery, collect_frame::Frame, delivery::Delivery as Item,
 };
@@ -43,6 +45,8 @@ struct Collecting {
     under_way: HashMap<Bytes, u64>,
     /// The first leaf that was not looked at since the last rewind.
     cursor: u64,
+    /// Something was left to the agency's other agents, who have the keys.
+    left: bool,
     deliveries: Deliveries,
 }
 
@@ -62,6 +66,7 @@ impl ExchangeService {
             credit: 0,
             under_way: HashMap::new(),
             cursor: 0,
+            left: false,
             deliveries: deliveries.clone(),
         };
         let stop = self.0.parts.stop.clone();
@@ -91,10 +96,12 @@ impl Collecting {
         };
         let mut mail = self.service.0.parts.ledger.mail().subscribe(&self.agency);
         let mut released = self.session.released();
+        let mut agents = self.service.0.parts.ledger.changes();
         loop {
             // Marked before looking, so that what comes while we look is seen by the next wait.
             mail.mark_unchanged();
             released.mark_unchanged();
+            agents.mark_unchanged();
             self.deliver().await?;
             self.notify().await?;
             tokio::select! {
@@ -110,6 +117,11 @@ impl Collecting {
                     changed.map_err(|_closed| stopping())?;
                     self.cursor = 0;
                 }
+                // Who has the keys may be revoked.
+                changed = agents.changed(), if self.left => {
+                    changed.map_err(|_closed| stopping())?;
+                    self.cursor = 0;
+                }
                 () = self.deliveries.closed() => return Ok(()),
             }
         }
@@ -118,13 +130,20 @@ impl Collecting {
     /// Delivers what waits, as far as the credit goes.
     async fn deliver(&mut self) -> Result<(), Status> {
         let ledger = self.service.0.parts.ledger.clone();
+        if self.cursor == 0 {
+            self.left = false;
+        }
         while self.under_way.len() < self.credit {
             let most = READ_AT_ONCE.min(self.credit - self.under_way.len());
-            let waiting = ledger.next_deliveries(&self.agency, self.cursor, most).await?;
-            let Some(last) = waiting.last() else { return Ok(()) };
-            self.cursor = last.leaf_index + 1;
-            for record in waiting {
-                if self.under_way.contains_key(&record.exchange_id) || !self.session.take(record.leaf_index) {
+            let waiting =
+                ledger.next_deliveries(&self.agency, self.cursor, most, self.session.held()).await?;
+            self.cursor = waiting.next_leaf;
+            for record in waiting.records {
+                if !self.is_ours(&record.envelope) {
+                    self.left = true;
+                    continue;
+                }
+                if !self.session.take(record.leaf_index) {
                     continue;
                 }
                 self.under_way.insert(record.exchange_id, record.leaf_index);
@@ -135,14 +154,25 @@ impl Collecting {
                 });
                 self.tell(delivered).await?;
             }
+            if !waiting.more {
+                return Ok(());
+            }
         }
         Ok(())
+    }
+
+    /// Whether this agent is the one to open a record. One whose header cannot be read is refused by whoever takes it.
+    fn is_ours(&self, envelope: &wire::Envelope) -> bool {
+        let Some(header) = danger::peek(envelope) else { return true };
+        let mut keys = header.recipient_keys;
+        keys.retain(|key| key.agency == self.agency);
+        self.service.0.parts.ledger.state().is_for_agent(&self.agent.id, &keys)
     }
 
     /// Tells a sender's agent what was acknowledged.
     async fn notify(&self) -> Result<(), Status> {
         loop {
-            let notices = self.service.0.parts.ledger.take_notices(&self.agency, NOTICES_AT_ONCE).await?;
+            let notices = self.service.0.parts.ledger.take_notices(&self.agent.id, NOTICES_AT_ONCE).await?;
             if notices.is_empty() {
                 return Ok(());
             }
@@ -166,8 +196,6 @@ impl Collecting {
             acknowledgement::verify(&signed, key, &self.agent.id)
                 .map_err(|error| refused(&error.to_string(), &error.to_string()))?
         };
-        let named: BTreeMap<Bytes, ()> =
-            body.exchanges().iter().map(|exchange| (exchange.exchange_id.to_wire(), ())).collect();
         let acknowledging = Acknowledging {
             caller: self.agent.id.clone(),
             tls_certificate: self.agent.certificate.thumbprint,
@@ -179,7 +207,8 @@ impl Collecting {
                 denied if reason::is_temporary(denied) => Status::unavailable(denial.message_en),
                 _ => refused(&denial.detail, &denial.detail),
             })?;
-        for id in named.keys() {
+        let elsewhere = logged.elsewhere.iter().map(|ended| &ended.exchange_id);
+        for id in logged.exchange_ids.iter().chain(elsewhere) {
             if let Some(leaf) = self.under_way.remove(id) {
                 self.session.done(leaf);
             }

@@ -47,6 +47,12 @@ impl Session {
         *held.entry((self.agency.clone(), leaf)).or_insert(self.id) == self.id
     }
 
+    /// Tells which of its agency's records are with some session, this one included.
+    pub fn held(&self) -> impl Fn(u64) -> bool + Send + 'static {
+        let (leases, agency) = (self.leases.clone(), self.agency.clone());
+        move |leaf| leases.held().contains_key(&(agency.clone(), leaf))
+    }
+
     /// Gives the record at `leaf` back: it is delivered, or cannot be.
     pub fn done(&self, leaf: u64) {
         self.leases.held().remove(&(self.agency.clone(), leaf));
@@ -82,7 +88,9 @@ mod tests {
         let (first, second) = (leases.session("saaq"), leases.session("saaq"));
         let other = leases.session("ramq");
         let released = second.released();
+        assert!(!second.held()(7));
         assert!(first.take(7) && first.take(7) && !second.take(7));
+        assert!(first.held()(7) && second.held()(7) && !second.held()(8) && !other.held()(7));
         assert!(other.take(7), "the same leaf in another agency's mailbox");
         drop(first);
         assert!(released.has_changed().unwrap() && second.take(7));

@@ -38,7 +38,7 @@ pub use commit::{Commit, CommitError, StoredRecord};
 pub use durable::Durable;
 pub use handle::Ledger;
 pub use mail::Mail;
-pub use reading::{ExchangeState, RecipientOutcome, Waiting};
+pub use reading::{Deliveries, ExchangeState, RecipientOutcome, Waiting};
 pub use refused::{LedgerError, Refused, RefusedKind};
 pub use request::{Accepted, Acknowledging, DenialNote, Tidied};
 pub use settings::{OpenError, Origin, Settings};

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use passerelle_pki::name::AgentId;
 use passerelle_proto::wire::{self, event::Detail};
 use passerelle_proto::{event, receipt};
 use prost::Message;
@@ -14,7 +15,7 @@ use crate::view::{EntrySource, ExchangeRow, RecipientStatus, ViewError};
 
 /// Most bytes of bodies that are read at once; one record is always read.
 const BYTES_AT_ONCE: usize = 8 << 20;
-/// Mailbox rows looked at for one answer: more than that only when records cannot be read.
+/// Mailbox rows looked at for one answer.
 const EXAMINED_LIMIT: usize = 4_096;
 
 /// A record that waits for an agency.
@@ -30,6 +31,17 @@ pub struct Waiting {
     pub body: Bytes,
     /// The gateway's receipt, as the sender has it but for the batch that it was signed with.
     pub receipt: wire::Receipt,
+}
+
+/// A part of what waits for an agency.
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    /// Oldest first.
+    pub records: Vec<Waiting>,
+    /// The first leaf that was not looked at.
+    pub next_leaf: u64,
+    /// There may be more from there on.
+    pub more: bool,
 }
 
 /// What became of an exchange.
@@ -55,8 +67,8 @@ pub struct RecipientOutcome {
 }
 
 impl Ledger {
-    /// Records that wait for `agency` at leaf `from_leaf` or after, oldest first, at most `most`. Empty when there are
-    /// none.
+    /// Records that wait for `agency` at leaf `from_leaf` or after, oldest first, at most `most`; what is at a leaf that
+    /// `passed_over` names is not read.
     ///
     /// # Errors
     /// [`LedgerError::Internal`] when the view cannot be read or the receipts cannot be signed.
@@ -65,27 +77,28 @@ impl Ledger {
         agency: &str,
         from_leaf: u64,
         most: usize,
-    ) -> Result<Vec<Waiting>, LedgerError> {
+        passed_over: impl Fn(u64) -> bool + Send + 'static,
+    ) -> Result<Deliveries, LedgerError> {
         let (shared, agency) = (Arc::clone(&self.shared), agency.to_owned());
-        blocking(move || shared.deliveries(&agency, from_leaf, most)).await
+        blocking(move || shared.deliveries(&agency, from_leaf, most, &passed_over)).await
     }
 
-    /// Takes the oldest acknowledgements that `agency`, as sender, was not told of: leaf and signed statement, at most
+    /// Takes the oldest acknowledgements that `agent`, as sender, was not told of: leaf and signed statement, at most
     /// `most`. Each is given once; one that is lost on the way is found again with [`Ledger::exchange_state`].
     ///
     /// # Errors
     /// [`LedgerError::Internal`] when the view or the log cannot be read.
     pub async fn take_notices(
         &self,
-        agency: &str,
+        agent: &AgentId,
         most: usize,
     ) -> Result<Vec<(u64, wire::Statement)>, LedgerError> {
-        let (shared, agency) = (Arc::clone(&self.shared), agency.to_owned());
+        let (shared, agent) = (Arc::clone(&self.shared), agent.to_string());
         blocking(move || {
             let mut taken = Vec::new();
-            for leaf in shared.view.notices(&agency, most).map_err(|error| view_failed(&error))? {
+            for leaf in shared.view.notices(&agent, most).map_err(|error| view_failed(&error))? {
                 let statement = shared.acknowledgement(leaf)?;
-                if shared.view.take_notice(&agency, leaf).map_err(|error| view_failed(&error))? {
+                if shared.view.take_notice(&agent, leaf).map_err(|error| view_failed(&error))? {
                     taken.push((leaf, statement));
                 }
             }
@@ -153,18 +166,28 @@ impl Ledger {
 }
 
 impl Shared {
-    fn deliveries(&self, agency: &str, from_leaf: u64, most: usize) -> Result<Vec<Waiting>, LedgerError> {
+    fn deliveries(
+        &self,
+        agency: &str,
+        from_leaf: u64,
+        most: usize,
+        passed_over: &dyn Fn(u64) -> bool,
+    ) -> Result<Deliveries, LedgerError> {
         let (mut found, mut bodies, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut from = from_leaf;
+        let (mut from, mut more) = (from_leaf, true);
         for _ in 0..EXAMINED_LIMIT {
             if found.len() >= most || bytes >= BYTES_AT_ONCE {
                 break;
             }
             let Some((leaf, id)) = self.view.next_mail(agency, from).map_err(|error| view_failed(&error))?
             else {
+                more = false;
                 break;
             };
             from = leaf + 1;
+            if passed_over(leaf) {
+                continue;
+            }
             let row = self.view.exchange(&id).map_err(|error| view_failed(&error))?;
             let Some(row) = row.filter(|row| waits(row, agency)) else { continue };
             // One damaged record must not hold up all that come after it.
@@ -187,7 +210,8 @@ impl Shared {
             body,
             receipt,
         };
-        Ok(found.into_iter().zip(receipts).map(waiting).collect())
+        let records = found.into_iter().zip(receipts).map(waiting).collect();
+        Ok(Deliveries { records, next_leaf: from, more })
     }
 
     fn receipts(&self, bodies: &[wire::ReceiptBody]) -> Result<Vec<wire::Receipt>, LedgerError> {

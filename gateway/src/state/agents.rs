@@ -9,6 +9,7 @@ use passerelle_pki::name::{AgentId, Identity};
 use passerelle_proto::wire::{self, EventKind, event::Detail};
 use passerelle_proto::{bundle, statement};
 
+use super::recipients::KemKeyOfAgent;
 use super::{Misfit, State, Token};
 use crate::ledger::{NewEvent, Refused, RefusedKind};
 
@@ -36,6 +37,8 @@ pub struct Agent {
     pub tls: Vec<Vec<u8>>,
     /// The bundle that it published last.
     pub bundle: Option<Bundle>,
+    /// KEM keys that it published since it was enrolled, as long as a record sealed to one may wait.
+    pub(super) kem_keys: Vec<KemKeyOfAgent>,
     /// All its certificates were revoked, and none was issued since.
     pub revoked: bool,
 }
@@ -139,6 +142,10 @@ impl State {
             not_after: signing.not_after(),
         });
         agent.tls.push(tls.serial().to_vec());
+        // Enrolled again: it may have come with an empty folder, without the keys that it had.
+        if !detail.token_id.is_empty() {
+            agent.kem_keys.clear();
+        }
         agent.revoked = false;
         Ok(())
     }
@@ -181,7 +188,9 @@ impl State {
         let bundle = self.verified_bundle(published, &id, at)?;
         let agents = Arc::make_mut(&mut self.agents);
         let agent = agents.get_mut(&id).ok_or_else(|| format!("a bundle of {id}, who is not enrolled"))?;
-        Arc::make_mut(agent).bundle = Some(bundle);
+        let agent = Arc::make_mut(agent);
+        agent.keep_kem_key(&bundle, at);
+        agent.bundle = Some(bundle);
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 pub mod agencies;
 pub mod agents;
 pub mod agreements;
+mod recipients;
 mod tokens;
 
 use std::collections::BTreeMap;

@@ -34,6 +34,14 @@ pub struct Changes {
     pub finished: Vec<Finished>,
 }
 
+/// How a recipient's wait for an exchange ended.
+struct End<'a> {
+    status: RecipientStatus,
+    /// The agent that acknowledged; empty otherwise.
+    agent: &'a str,
+    leaf: u64,
+}
+
 /// Rows to be written together. Reads its own writes.
 #[derive(Debug)]
 pub struct ViewBatch {
@@ -98,8 +106,8 @@ impl ViewBatch {
                 self.acknowledged(view, leaf, event.time_ms, detail)?;
             }
             (EventKind::ExchangeExpired, Some(Detail::Exchange(detail))) => {
-                let expired = RecipientStatus::Expired;
-                self.settle(view, &detail.exchange_id, &detail.recipients, expired, leaf)?;
+                let ended = End { status: RecipientStatus::Expired, agent: "", leaf };
+                self.settle(view, &detail.exchange_id, &detail.recipients, &ended)?;
             }
             (kind, _) if governance::changes_state(kind) => {
                 self.batch.insert(keys::numbered(keys::GOVERNANCE, leaf).as_slice(), entry.as_ref());
@@ -197,6 +205,7 @@ impl ViewBatch {
             leaf_hash: Bytes::copy_from_slice(&leaf_hash),
             accepted_ms: time_ms,
             sender_agency: detail.sender_agency.clone(),
+            sender_agent: detail.sender_agent.clone(),
             expires_ms: detail.expires_ms,
             recipients: detail.recipients.iter().filter(|_| kept).map(waiting).collect(),
             position: record.map(|at| Bytes::copy_from_slice(&at.to_bytes())).unwrap_or_default(),
@@ -217,33 +226,34 @@ impl ViewBatch {
         let acknowledgement = wire::Acknowledgement::decode(statement.payload.clone())
             .map_err(|_error| ViewError::Malformed("acknowledgement event"))?;
         let agency = [acknowledgement.agency];
+        let ended = End { status: RecipientStatus::Acknowledged, agent: &acknowledgement.agent, leaf };
         for exchange in &acknowledgement.exchanges {
-            let id = &exchange.exchange_id;
-            let sender = self.settle(view, id, &agency, RecipientStatus::Acknowledged, leaf)?;
-            if let Some(sender) = sender.filter(|_sender| time_ms >= self.notices_from_ms) {
-                self.batch.insert(keys::named(keys::NOTICE, &sender, leaf), &[]);
-                self.changes.notices.insert(sender);
+            let sender = self.settle(view, &exchange.exchange_id, &agency, &ended)?;
+            if let Some((agency, agent)) = sender.filter(|_sender| time_ms >= self.notices_from_ms) {
+                let name = format!("{agency}/{agent}");
+                self.batch.insert(keys::named(keys::NOTICE, &name, leaf), &[]);
+                self.changes.notices.insert(agency);
             }
         }
         Ok(())
     }
 
-    /// Ends the wait of `agencies` for one exchange; gives its sender when something ended. What has ended before stays
-    /// as it ended.
+    /// Ends the wait of `agencies` for one exchange; gives its sender, agency and agent, when something ended. What has
+    /// ended before stays as it ended.
     fn settle(
         &mut self,
         view: &View,
         id: &Bytes,
         agencies: &[String],
-        status: RecipientStatus,
-        leaf: u64,
-    ) -> Result<Option<String>, ViewError> {
+        ended: &End<'_>,
+    ) -> Result<Option<(String, String)>, ViewError> {
         let Some(mut row) = self.exchange(view, id)? else { return Ok(None) };
         let mut changed = false;
         for recipient in &mut row.recipients {
             if recipient.status() == RecipientStatus::Waiting && agencies.contains(&recipient.agency) {
-                recipient.set_status(status);
-                recipient.leaf_index = leaf;
+                recipient.set_status(ended.status);
+                recipient.leaf_index = ended.leaf;
+                ended.agent.clone_into(&mut recipient.agent);
                 self.batch.remove(keys::named(keys::MAILBOX, &recipient.agency, row.leaf_index));
                 changed = true;
             }
@@ -259,7 +269,7 @@ impl ViewBatch {
                 });
             }
         }
-        let sender = changed.then(|| row.sender_agency.clone());
+        let sender = changed.then(|| (row.sender_agency.clone(), row.sender_agent.clone()));
         self.rows.insert(id.clone(), row);
         Ok(sender)
     }

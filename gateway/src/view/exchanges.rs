@@ -32,6 +32,9 @@ pub struct RecipientRow {
     /// Leaf of the acknowledgement or of the expiry, when not waiting.
     #[prost(uint64, tag = "3")]
     pub leaf_index: u64,
+    /// The agent whose acknowledgement was the first.
+    #[prost(string, tag = "4")]
+    pub agent: String,
 }
 
 /// An accepted exchange.
@@ -64,6 +67,9 @@ pub struct ExchangeRow {
     /// The body lies in the spool.
     #[prost(bool, tag = "9")]
     pub spooled: bool,
+    /// Which of the sender's agents sent it: the one that is told of acknowledgements.
+    #[prost(string, tag = "10")]
+    pub sender_agent: String,
 }
 
 impl ExchangeRow {

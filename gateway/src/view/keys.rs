@@ -11,7 +11,7 @@ pub(super) const EXCHANGE: u8 = b'X';
 pub(super) const MAILBOX: u8 = b'M';
 /// Undelivered exchanges by expiry.
 pub(super) const EXPIRY: u8 = b'E';
-/// Acknowledgements that the sender's agents were not yet told of.
+/// Acknowledgements that a sending agent was not yet told of.
 pub(super) const NOTICE: u8 = b'N';
 /// Entries that the state is folded from.
 pub(super) const GOVERNANCE: u8 = b'G';

@@ -9,7 +9,7 @@ use super::store::{View, ViewError};
 use crate::log::Mark;
 
 /// Format of the view. Another one is deleted and rebuilt.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// How far the view has come.
 #[derive(Clone, PartialEq, Message)]

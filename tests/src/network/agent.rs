@@ -49,12 +49,30 @@ impl Network {
     /// # Errors
     /// The first command that failed.
     pub fn agent_with_settings(&self, body: Body, settings: &str) -> anyhow::Result<AgentProcess> {
-        let folder = self.folder().join(body.code);
+        self.agent_in(body, "agent-1", &self.folder().join(body.code), settings)
+    }
+
+    /// One more agent of an agency, under a name of its own and in a folder of its own.
+    ///
+    /// # Errors
+    /// The first command that failed.
+    pub fn agent_named(&self, body: Body, name: &str, settings: &str) -> anyhow::Result<AgentProcess> {
+        self.agent_in(body, name, &self.folder().join(format!("{}-{name}", body.code)), settings)
+    }
+
+    fn agent_in(
+        &self,
+        body: Body,
+        name: &str,
+        folder: &Path,
+        settings: &str,
+    ) -> anyhow::Result<AgentProcess> {
+        let folder = folder.to_path_buf();
         fs::create_dir_all(&folder)?;
         let (gateway, local) = (self.addresses(), free_address()?);
         let root = self.root_certificate();
         let file = format!(
-            "data_dir = \"donnees\"\n\n[agent]\nid = \"{}/agent-1\"\n\n[gateway]\nagents = \"https://localhost:{}\"\n\
+            "data_dir = \"donnees\"\n\n[agent]\nid = \"{}/{name}\"\n\n[gateway]\nagents = \"https://localhost:{}\"\n\
              public = \"https://localhost:{}\"\nroot_certificate = {root:?}\n\n[local]\nlisten = \"{local}\"\n\n{settings}",
             body.code,
             gateway.agents.port(),
@@ -63,7 +81,7 @@ impl Network {
         let config = folder.join("passerelle-agent.toml");
         fs::write(&config, file)?;
         let token = folder.join("jeton.txt");
-        fs::write(&token, self.enrolment_token(body.code, "agent-1")?)?;
+        fs::write(&token, self.enrolment_token(body.code, name)?)?;
         let arguments = [
             "enrol".into(),
             "--config".into(),
@@ -139,7 +157,10 @@ impl AgentProcess {
     }
 
     /// Waits until the agent knows a version in a state.
-    async fn knows(&self, draft: &Draft, state: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When it does not answer, or never knows.
+    pub async fn knows(&self, draft: &Draft, state: &str) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
             let agreements = self.client.agreements().await?;
