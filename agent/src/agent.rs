@@ -3,6 +3,7 @@
 //! `<data>/identity`, `directory.json`, `agreements.json`: see their modules; `outbox` and `inbox`: a journal and a folder
 //! of bodies each.
 
+mod calling;
 mod running;
 mod sending;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::Status;
 
 use crate::agreements::{Agreements, AgreementsError};
+use crate::calls::{CallSettings, Calls};
 use crate::checkpoint::Checkpoints;
 use crate::directory::Directory;
 use crate::identity::Identity;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub pseudonym_key: Option<[u8; 32]>,
     /// How much it keeps.
     pub limits: Limits,
+    /// Calls, and the agency's own services.
+    pub calls: CallSettings,
 }
 
 /// An agent. Clones share it.
@@ -74,6 +78,8 @@ struct Inner {
     outbox: Outbox,
     inbox: Inbox,
     planner: Planner,
+    calls: Calls,
+    call_settings: CallSettings,
     refresher: Arc<Refresher>,
     /// Bodies that are being sealed at a time.
     sealing: Arc<Semaphore>,

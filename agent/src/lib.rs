@@ -1,6 +1,7 @@
 //! The agent: it stands in an agency, seals and signs what is sent, verifies and opens what is received.
 //!
 //! - [`agent`]: the facade; [`records`]: records as the agency's systems see them;
+//! - [`calls`]: services of other agencies, and ours for them;
 //! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
@@ -11,6 +12,7 @@
 
 pub mod agent;
 pub mod agreements;
+pub mod calls;
 pub mod checkpoint;
 pub mod client;
 pub mod config;

@@ -7,3 +7,4 @@ pub mod network;
 pub mod probe;
 pub mod roles;
 pub mod sandbox;
+pub mod service;

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Agent, Inner, Settings};
 use crate::agreements::{Agreements, Synchroniser};
+use crate::calls::Calls;
+use crate::calls::provider::Provider;
 use crate::checkpoint::{Checkpoints, Follower};
 use crate::directory::Directory;
 use crate::identity::Identity;
@@ -145,6 +147,9 @@ impl Agent {
             limits: settings.limits,
             check: settings.check_before_sending,
         };
+        let folder = settings.data_dir.join("calls");
+        let calls = Calls::new(planner.clone(), link.clone(), Arc::clone(&refresher), &folder);
+        let calls = calls.map_err(StartError::Calls)?;
         let agent = Self(Arc::new(Inner {
             identity,
             directory,
@@ -154,13 +159,15 @@ impl Agent {
             outbox,
             inbox,
             planner,
+            calls,
+            call_settings: settings.calls,
             refresher,
             sealing: Arc::new(Semaphore::new(SEALED_AT_ONCE)),
             changed,
             clock,
         }));
         let stop = CancellationToken::new();
-        let tasks = agent.spawn(&stop, synchroniser, settings.public);
+        let tasks = agent.spawn(&stop, synchroniser, settings.public)?;
         Ok(Running { agent, stop, tasks, link: link_task })
     }
 
@@ -169,7 +176,7 @@ impl Agent {
         stop: &CancellationToken,
         synchroniser: Synchroniser,
         public: GatewayAddress,
-    ) -> JoinSet<()> {
+    ) -> Result<JoinSet<()>, StartError> {
         let inner = &self.0;
         let sender = Sender {
             outbox: inner.outbox.clone(),
@@ -191,6 +198,7 @@ impl Agent {
             public,
             clock: Arc::clone(&clock),
         };
+        let provider = Provider::new(inner.calls.clone(), sender.clone(), &inner.call_settings)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(follower.run(inner.link.clone(), stop.clone()));
         tasks.spawn(synchroniser.run(stop.clone()));
@@ -199,8 +207,9 @@ impl Agent {
         tasks.spawn(sender.clone().upload());
         tasks.spawn(sender.follow());
         tasks.spawn(receiver.run());
+        tasks.spawn(provider.run());
         tasks.spawn(self.clone().keep_house(stop.clone()));
-        tasks
+        Ok(tasks)
     }
 
     /// Gives up what is not needed any more, from time to time.

@@ -16,6 +16,7 @@ use crate::metrics::Counted;
 use crate::outbox::{Claim, KeyHeld};
 use crate::pseudonyms::finished;
 use crate::records::blocking::blocking;
+use crate::records::plan::Kind;
 use crate::records::sealing::{self, Plan};
 use crate::records::{Accepted, SendError, SendRequest, StoreError};
 use crate::systems::Caller;
@@ -103,10 +104,10 @@ impl Agent {
     /// The plan, with fresh agreements and keys before it is refused for want of them.
     async fn plan(&self, request: &SendRequest) -> Result<Plan, SendError> {
         let (asked, spool) = (Instant::now(), self.0.outbox.spool());
-        match self.0.planner.plan(request, spool) {
+        match self.0.planner.plan(request, Kind::Record, spool) {
             Err(SendError::Refused(denial)) if self.may_be_behind(denial.reason()) => {
                 self.0.refresher.refresh(asked).await;
-                self.0.planner.plan(request, spool)
+                self.0.planner.plan(request, Kind::Record, spool)
             }
             plan => plan,
         }
@@ -133,7 +134,7 @@ impl Agent {
         let (length_max, record_bytes) = (plan.length_max, self.0.planner.limits.record_bytes);
         let body = SyncIoBridge::new_with_handle(body, Handle::current());
         let sealed = blocking(move || {
-            let sealed = sealing::seal(plan, body, &mut seen)?;
+            let sealed = sealing::seal(plan, body, |chunk| seen.update(chunk))?;
             Ok::<_, SendError>((sealed, finished(seen)))
         });
         let (sealed, digest) = match sealed.await? {

@@ -34,6 +34,7 @@ fn settings(house: &House, gateway: &Stub, name: &str) -> Settings {
         check_before_sending: true,
         pseudonym_key: None,
         limits: Limits::default(),
+        calls: CallSettings::default(),
     }
 }
 

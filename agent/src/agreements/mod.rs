@@ -199,6 +199,13 @@ impl Agreements {
         latest.cloned()
     }
 
+    /// Every version that is in force at `now`, by number.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> Vec<VerifiedAgreement> {
+        let view = self.0.view.load();
+        view.verified.values().filter(|version| is_in_force(version, now)).cloned().collect()
+    }
+
     /// The version that a header names by number and version. The digest is for
     /// [`permits`](passerelle_proto::agreement::permits()) to compare, which gives the reason its name.
     #[must_use]

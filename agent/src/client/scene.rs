@@ -93,6 +93,7 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
         check_before_sending: true,
         pseudonym_key: None,
         limits: Limits::default(),
+        calls: crate::calls::CallSettings::default(),
     };
     let running = Agent::start(settings, house.shared_clock()).await.unwrap();
     let (socket, token_file) = (house.data_dir(name).join("s"), house.data_dir(name).join("local.token"));

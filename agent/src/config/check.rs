@@ -10,7 +10,7 @@ use passerelle_proto::envelope::PLAINTEXT_LIMIT;
 
 use super::mistake::Mistake;
 use super::sections::{File, Limits};
-use super::{Config, local};
+use super::{Config, local, services};
 use crate::records;
 
 /// The configuration that the sections make, or `None` when a part without a default is missing.
@@ -27,6 +27,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let local = local::settings(&file.local, &file.systems, (base.as_path(), data_dir.as_deref()), mistakes);
     let limits = limits(&file.limits, mistakes);
     let metrics = metrics(&file.metrics.listen, mistakes);
+    let calls = services::calls(&file.calls, &file.services, &base, mistakes);
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&file.tracing.level) {
         mistakes.push(Mistake::new(
             "tracing.level",
@@ -47,6 +48,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         pseudonym_key_file: (!key_file.as_os_str().is_empty()).then(|| base.join(key_file)),
         limits,
         metrics,
+        calls,
         tracing: file.tracing,
     })
 }

@@ -9,6 +9,7 @@ mod local;
 mod mistake;
 mod read;
 mod sections;
+mod services;
 mod systems;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use mistake::{ConfigError, Mistake};
 pub use sections::Tracing;
 
 use crate::agent::Settings;
+use crate::calls::CallSettings;
 use crate::enrol::EnrolSettings;
 use crate::link::GatewayAddress;
 use crate::records::Limits;
@@ -61,6 +63,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where a scraper reads measures without a token, when it does.
     pub metrics: Option<SocketAddr>,
+    /// Calls, and the agency's own services.
+    pub calls: CallSettings,
     /// What is written to the standard error.
     pub tracing: Tracing,
 }
@@ -143,6 +147,7 @@ impl Config {
             check_before_sending: self.check_before_sending,
             pseudonym_key: self.pseudonym_key()?,
             limits: self.limits.clone(),
+            calls: self.calls.clone(),
         })
     }
 

@@ -11,7 +11,7 @@ use super::mistake::Mistake;
 use super::sections::File;
 
 const SECTIONS: &str =
-    "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, tracing";
+    "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -42,6 +42,8 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.pseudonyms = section(&mut table, "pseudonyms", mistakes);
     file.limits = section(&mut table, "limits", mistakes);
     file.metrics = section(&mut table, "metrics", mistakes);
+    file.calls = section(&mut table, "calls", mistakes);
+    file.services = named(&mut table, "services", mistakes);
     file.tracing = section(&mut table, "tracing", mistakes);
     for key in table.keys() {
         mistakes.push(unknown(key, SECTIONS));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::local::Local;
+use super::services::{Calls, Service};
 use super::systems::SystemSection;
 use crate::records;
 
@@ -21,6 +22,8 @@ pub(super) struct File {
     pub(super) pseudonyms: Pseudonyms,
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
+    pub(super) calls: Calls,
+    pub(super) services: Vec<(String, Service)>,
     pub(super) tracing: Tracing,
 }
 

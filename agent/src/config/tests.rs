@@ -78,6 +78,8 @@ fn the_sample_is_without_mistake_and_shows_the_defaults() {
         "[pseudonyms]",
         "[limits]",
         "[metrics]",
+        "[calls]",
+        "[services.",
         "[tracing]",
     ] {
         assert!(SAMPLE.contains(section), "{section}");
@@ -185,4 +187,28 @@ fn other_machines_come_by_tls_to_systems_only() {
     let user = GUICHET.replace("token_file = \"g.token\"", "unix_user = \"4242\"");
     assert!(Config::parse(&with(socket, &user), Path::new("a.toml")).is_ok());
     assert_eq!(mistakes(&with("unix_socket = \"s\"", &user)), ["local.unix_socket_mode"]);
+}
+
+#[test]
+fn mistakes_of_calls_and_services_are_told_together() {
+    let text = SAMPLE.replace("deadline_default_s = 30", "deadline_default_s = 301")
+        + r#"
+        [services.bon]
+        upstream = "http://127.0.0.1:9000/base/"
+        [services.mauvais]
+        upstream = "http://moi:secret@127.0.0.1"
+        timeout_s = 0
+        adresse = ""
+    "#;
+    let found = mistakes(&text);
+    let expected = [
+        "services.mauvais.adresse",
+        "calls.deadline_default_s",
+        "services.mauvais.timeout_s",
+        "services.mauvais.upstream",
+    ];
+    assert_eq!(found, expected);
+    let text = SAMPLE.to_owned() + "[services.bon]\nupstream = \"http://127.0.0.1:9000/base/\"\n";
+    let calls = Config::parse(&text, Path::new("a.toml")).unwrap().calls;
+    assert_eq!(calls.services["bon"].upstream.path(), "/base/");
 }

@@ -1,11 +1,12 @@
 //! The local interface: HTTP for the agency's systems, on loopback, a Unix socket or TLS. `openapi.yaml` is its contract.
 //!
-//! - [`model`]: what it says; `routes`: what can be asked; `request`: the headers of a record to be sent;
+//! - [`model`]: what it says; `routes`: what can be asked; `request`: the headers of a record to be sent; `call`: calls;
 //! - `auth`: who may ask; `problem`: errors; `server`, `listener`, `tls`: listening; `scrape`: measures.
 
 pub mod model;
 
 mod auth;
+mod call;
 mod listener;
 mod problem;
 mod request;

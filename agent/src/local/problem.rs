@@ -23,7 +23,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(
+    pub(super) fn new(
         status: StatusCode,
         code: &str,
         title: &str,
@@ -49,17 +49,17 @@ impl Fault {
         &self.problem
     }
 
-    fn with_fact(mut self, fact: impl Into<String>) -> Self {
+    pub(super) fn with_fact(mut self, fact: impl Into<String>) -> Self {
         self.problem.fact = Some(fact.into()).filter(|fact: &String| !fact.is_empty());
         self
     }
 
-    fn about(mut self, id: ExchangeId) -> Self {
+    pub(super) fn about(mut self, id: ExchangeId) -> Self {
         self.problem.exchange_id = Some(id);
         self
     }
 
-    fn retry_after(mut self, seconds: u32) -> Self {
+    pub(super) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
@@ -129,14 +129,14 @@ impl Fault {
 }
 
 /// The French and the English of a message that has both, « … / … ».
-fn both(message: &str) -> (String, String) {
+pub(super) fn both(message: &str) -> (String, String) {
     match message.split_once(" / ") {
         Some((fr, en)) => (fr.trim().to_owned(), en.trim().to_owned()),
         None => (message.to_owned(), message.to_owned()),
     }
 }
 
-fn of(status: StatusCode, code: &str, title: &str, error: &dyn Error) -> Fault {
+pub(super) fn of(status: StatusCode, code: &str, title: &str, error: &dyn Error) -> Fault {
     let (fr, en) = both(&error.to_string());
     let causes = error.source().map(link::chain).unwrap_or_default();
     Fault::new(status, code, title, fr, en).with_fact(causes)

@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 use percent_encoding::percent_decode_str;
 
 use super::problem::Fault;
+use crate::calls::settings::DEADLINE_MAX;
 use crate::records::SendRequest;
 
 /// Values of one field that may be given.
@@ -33,12 +34,49 @@ pub(super) fn read(headers: &HeaderMap) -> Result<SendRequest, Fault> {
         in_reply_to: fields.parsed("passerelle-in-reply-to"),
         idempotency_key: fields.one("idempotency-key"),
     };
-    fields.unknown();
-    match fields.mistakes.is_empty() {
-        true => Ok(request),
-        false => Err(Fault::invalid(&fields.mistakes)),
-    }
+    fields.unknown(&KNOWN);
+    fields.end(request)
 }
+
+/// Reads the headers of a call: its terms, and how long it may take.
+pub(super) fn read_call(headers: &HeaderMap) -> Result<(SendRequest, Option<Duration>), Fault> {
+    let mut fields = Fields { headers, mistakes: Vec::new() };
+    let terms = SendRequest {
+        agreement: fields.one("passerelle-agreement").unwrap_or_default(),
+        version: fields.parsed("passerelle-agreement-version"),
+        purpose: fields.one("passerelle-purpose"),
+        legal_basis: fields.one("passerelle-legal-basis"),
+        data_categories: fields.list("passerelle-data-categories"),
+        case_reference: fields.one("passerelle-case-reference"),
+        acting_user: fields.one("passerelle-acting-user"),
+        subjects: fields.all("passerelle-subject"),
+        ..SendRequest::default()
+    };
+    if terms.version.is_some() && terms.agreement.is_empty() {
+        fields.wrong("passerelle-agreement", "manque à côté de sa version", "missing beside its version");
+    }
+    let deadline: Option<u64> = fields.parsed(DEADLINE);
+    if deadline.is_some_and(|seconds| !(1..=DEADLINE_MAX.as_secs()).contains(&seconds)) {
+        fields.wrong(DEADLINE, "donner de 1 à 300 secondes", "give from 1 to 300 seconds");
+    }
+    fields.unknown(&KNOWN_OF_CALLS);
+    fields.end((terms, deadline.map(Duration::from_secs)))
+}
+
+const DEADLINE: &str = "passerelle-deadline";
+
+/// Every header that a call may have beside those of HTTP.
+const KNOWN_OF_CALLS: [&str; 9] = [
+    "passerelle-agreement",
+    "passerelle-agreement-version",
+    "passerelle-purpose",
+    "passerelle-legal-basis",
+    "passerelle-data-categories",
+    "passerelle-case-reference",
+    "passerelle-acting-user",
+    "passerelle-subject",
+    DEADLINE,
+];
 
 /// Every header that a record may have beside those of HTTP.
 const KNOWN: [&str; 13] = [
@@ -155,12 +193,16 @@ impl Fields<'_> {
         items
     }
 
-    fn unknown(&mut self) {
+    fn end<T>(self, read: T) -> Result<T, Fault> {
+        if self.mistakes.is_empty() { Ok(read) } else { Err(Fault::invalid(&self.mistakes)) }
+    }
+
+    fn unknown(&mut self, known: &[&str]) {
         let unknown: Vec<String> = self
             .headers
             .keys()
             .map(http::HeaderName::as_str)
-            .filter(|name| name.starts_with("passerelle-") && !KNOWN.contains(name))
+            .filter(|name| name.starts_with("passerelle-") && !known.contains(name))
             .map(str::to_owned)
             .collect();
         for name in unknown {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -24,6 +24,7 @@ use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, Guard};
+use super::call;
 use super::model::SignRequest;
 use super::problem::Fault;
 use super::request;
@@ -40,7 +41,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 const STALLED: Duration = Duration::from_secs(120);
 
 /// What a route does.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug)]
 enum Operation {
     Send,
     Records,
@@ -55,10 +56,12 @@ enum Operation {
     Status,
     Metrics,
     OpenApi,
+    /// By its method, which the router knows each by itself.
+    Call(MethodFilter),
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 13] = [
+const ROUTES: [(&str, &str, Operation); 20] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
@@ -72,7 +75,19 @@ const ROUTES: [(&str, &str, Operation); 13] = [
     ("get", "/v1/status", Operation::Status),
     ("get", "/v1/metrics", Operation::Metrics),
     ("get", "/v1/openapi.yaml", Operation::OpenApi),
+    ("get", CALL, Operation::Call(MethodFilter::GET)),
+    ("head", CALL, Operation::Call(MethodFilter::HEAD)),
+    ("post", CALL, Operation::Call(MethodFilter::POST)),
+    ("put", CALL, Operation::Call(MethodFilter::PUT)),
+    ("patch", CALL, Operation::Call(MethodFilter::PATCH)),
+    ("delete", CALL, Operation::Call(MethodFilter::DELETE)),
+    ("options", CALL, Operation::Call(MethodFilter::OPTIONS)),
 ];
+
+/// A call, as the contract has it.
+const CALL: &str = "/v1/call/{agency}/{service}/{path}";
+/// The same for the router: everything behind is read from the request line.
+const CALL_ROUTE: &str = "/v1/call/{*rest}";
 
 /// What every route needs.
 #[derive(Clone, Debug)]
@@ -97,6 +112,7 @@ impl Operation {
             Self::Status => get(status),
             Self::Metrics => get(scrape::metrics),
             Self::OpenApi => get(openapi),
+            Self::Call(method) => on(method, call::call),
         }
     }
 }
@@ -105,7 +121,8 @@ impl Operation {
 pub(super) fn router(shared: Shared, guard: Guard) -> Router {
     let routes = ROUTES
         .iter()
-        .fold(Router::new(), |router, (_, path, operation)| router.route(path, operation.route()));
+        .map(|(_, path, operation)| (if *path == CALL { CALL_ROUTE } else { *path }, operation.route()))
+        .fold(Router::new(), |router, (path, route)| router.route(path, route));
     routes
         .fallback(async || Fault::no_route())
         .method_not_allowed_fallback(async || Fault::no_method())
@@ -169,7 +186,7 @@ async fn send(desk: Desk, request: Request) -> Result<Response, Fault> {
 }
 
 /// A body, that must keep moving.
-fn moving(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send {
+pub(super) fn moving(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::try_unfold(Box::pin(body.into_data_stream()), |mut body| async move {
         match timeout(STALLED, body.next()).await {
             Err(_) => Err(io::ErrorKind::TimedOut.into()),

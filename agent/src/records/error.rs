@@ -179,6 +179,20 @@ pub enum StartError {
     /// Inbox.
     #[error("la boîte de réception / the inbox")]
     Inbox(#[source] StoreError),
+    /// The folder of bodies that pass through.
+    #[error("le dossier des appels / the folder of calls")]
+    Calls(#[source] StoreError),
+    /// The authorities by which a service's certificate is believed.
+    #[error(
+        "les autorités du service {service} (services.{service}.ca_file) / the authorities of the service {service}"
+    )]
+    Service {
+        /// Its name.
+        service: String,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
     /// The TLS certificate does not serve.
     #[error("le certificat TLS de l'agent / the agent's TLS certificate")]
     Tls(#[source] TlsError),

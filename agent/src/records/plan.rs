@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use passerelle_pki::clock::{SharedClock, Timestamp};
 use passerelle_pki::name::AgencyCode;
-use passerelle_proto::agreement::{self, Refusal, VerifiedAgreement};
+use passerelle_proto::agreement::{self, Method, Refusal, VerifiedAgreement};
 use passerelle_proto::envelope::limits::LIFETIME_LIMIT_MS;
 use passerelle_proto::envelope::{EncapsulationCache, HeaderDraft, RecipientPublicKey};
 use passerelle_proto::reason;
@@ -18,10 +18,36 @@ use passerelle_proto::wire::{self, ExchangeKind, Reason};
 use super::sealing::Plan;
 use super::{Limits, SendError, SendRequest};
 use crate::agreements::Agreements;
+use crate::calls::Operation;
 use crate::directory::Directory;
 use crate::identity::Identity;
 use crate::pseudonyms::Pseudonyms;
 use crate::spool::Spool;
+
+/// What is planned.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Kind<'a> {
+    /// A record.
+    Record,
+    /// The request of a call to this operation.
+    Call(&'a Operation),
+}
+
+impl Kind<'_> {
+    fn on_the_wire(self) -> ExchangeKind {
+        match self {
+            Self::Record => ExchangeKind::Record,
+            Self::Call(_) => ExchangeKind::CallRequest,
+        }
+    }
+
+    fn operation(self) -> String {
+        match self {
+            Self::Record => String::new(),
+            Self::Call(operation) => operation.name.clone(),
+        }
+    }
+}
 
 /// Makes plans.
 #[derive(Clone, Debug)]
@@ -39,13 +65,28 @@ pub(crate) struct Planner {
 
 impl Planner {
     /// The plan of a request, whose body goes to `spool` when it is large.
-    pub(crate) fn plan(&self, request: &SendRequest, spool: &Spool) -> Result<Plan, SendError> {
+    pub(crate) fn plan(
+        &self,
+        request: &SendRequest,
+        kind: Kind<'_>,
+        spool: &Spool,
+    ) -> Result<Plan, SendError> {
         let now = self.clock.now();
         let agreement = self.agreement(request, now)?;
-        let draft = self.draft(request, agreement.as_ref(), now)?;
+        let draft = self.draft(request, kind, (agreement.as_ref(), now))?;
+        self.of_draft(draft, agreement.as_ref(), spool)
+    }
+
+    /// The plan of a header that is filled already. The agreement decides on it as on any other.
+    pub(crate) fn of_draft(
+        &self,
+        draft: HeaderDraft,
+        agreement: Option<&VerifiedAgreement>,
+        spool: &Spool,
+    ) -> Result<Plan, SendError> {
         let mut length_max = self.limits.record_bytes;
-        if let Some(agreement) = agreement.as_ref().filter(|_| self.check) {
-            agreement::permits(agreement, &header_of(&draft), now).map_err(refused)?;
+        if let Some(agreement) = agreement.filter(|_| self.check) {
+            agreement::permits(agreement, &header_of(&draft), draft.created).map_err(refused)?;
             length_max = agreement.agreement().limits.max_record_bytes.unwrap_or(u64::MAX).min(length_max);
         }
         let recipients = self.keys(&draft.recipients)?;
@@ -76,11 +117,41 @@ impl Planner {
         Ok(found)
     }
 
+    /// The number of the only agreement in force, of those `seen`, by which `provider` answers calls of `service` to this
+    /// agency.
+    pub(crate) fn for_calls(
+        &self,
+        provider: &AgencyCode,
+        service: &str,
+        seen: impl Fn(&str) -> bool,
+    ) -> Result<String, SendError> {
+        let us = self.identity.agent().agency.as_str();
+        let serves = |found: &VerifiedAgreement| {
+            let terms = found.agreement();
+            let named = terms.services.iter().any(|name| name == service);
+            named
+                && seen(&terms.number)
+                && terms.provider.agency == *provider
+                && terms.is_consumer(us)
+                && terms.methods.contains(&Method::Call)
+        };
+        let mut found = self.agreements.in_force(self.clock.now()).into_iter().filter(serves);
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only.agreement().number.clone()),
+            (None, _) => Err(refused(Refusal::not_found(None))),
+            (Some(_), Some(_)) => Err(SendError::Invalid {
+                field: "agreement",
+                fr: "précisez-la : plus d'une entente en vigueur prévoit ce service",
+                en: "name it: more than one agreement in force covers this service",
+            }),
+        }
+    }
+
     fn draft(
         &self,
         request: &SendRequest,
-        agreement: Option<&VerifiedAgreement>,
-        created: Timestamp,
+        kind: Kind<'_>,
+        (agreement, created): (Option<&VerifiedAgreement>, Timestamp),
     ) -> Result<HeaderDraft, SendError> {
         let terms = agreement.map(VerifiedAgreement::agreement);
         let services = terms.map(|terms| terms.services.clone()).unwrap_or_default();
@@ -88,15 +159,15 @@ impl Planner {
             terms.map(|terms| terms.purposes.iter().map(|purpose| purpose.code.code().to_owned()).collect());
         let basis = terms.map(|terms| terms.legal_basis.code().to_owned());
         Ok(HeaderDraft {
-            kind: ExchangeKind::Record,
+            kind: kind.on_the_wire(),
             sender: self.identity.agent().clone(),
             recipients: recipients(request, agreement)?,
             agreement: reference(request, agreement),
             service: given(request.service.as_ref(), services, SERVICE)?,
-            operation: String::new(),
+            operation: kind.operation(),
             purpose: given(request.purpose.as_ref(), purposes.unwrap_or_default(), PURPOSE)?,
             legal_basis: given(request.legal_basis.as_ref(), basis.into_iter().collect(), LEGAL_BASIS)?,
-            data_categories: categories(request, agreement)?,
+            data_categories: categories(request, kind, agreement)?,
             acting_user: request.acting_user.as_deref().map(|user| self.pseudonyms.acting_user(user)),
             subjects: request.subjects.iter().map(|subject| self.pseudonyms.subject(subject)).collect(),
             created,
@@ -181,10 +252,16 @@ fn recipients(
 
 fn categories(
     request: &SendRequest,
+    kind: Kind<'_>,
     agreement: Option<&VerifiedAgreement>,
 ) -> Result<BTreeSet<String>, SendError> {
     if !request.data_categories.is_empty() {
         return Ok(request.data_categories.clone());
+    }
+    if let Kind::Call(operation) = kind
+        && !operation.data_categories.is_empty()
+    {
+        return Ok(operation.data_categories.clone());
     }
     let known: Vec<String> = agreement
         .into_iter()

@@ -44,8 +44,8 @@ enum Laid {
     File(SpoolWriter),
 }
 
-/// Seals a body to its end. `seen` is fed with the plaintext. Blocking.
-pub(crate) fn seal(plan: Plan, body: impl Read, seen: &mut hmac::Context) -> Result<Sealed, SendError> {
+/// Seals a body to its end. `seen` is shown the plaintext. Blocking.
+pub(crate) fn seal(plan: Plan, body: impl Read, mut seen: impl FnMut(&[u8])) -> Result<Sealed, SendError> {
     let Plan { draft, recipients, signer, encapsulations, spool, length_max } = plan;
     let random = SystemRandom::new();
     let sealing = Sealing { signer: signer.as_ref(), encapsulations: &encapsulations, random: &random };
@@ -56,7 +56,7 @@ pub(crate) fn seal(plan: Plan, body: impl Read, seen: &mut hmac::Context) -> Res
     loop {
         let last = chunks.advance().map_err(SendError::Body)?;
         let chunk = &mut chunks.current;
-        seen.update(chunk);
+        seen(chunk);
         if sealer.length() + chunk.len() as u64 > length_max {
             return Err(SendError::TooLarge(length_max));
         }

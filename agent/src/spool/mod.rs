@@ -25,7 +25,11 @@ const HASHES: &str = "hashes";
 
 /// A folder of bodies. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Spool(Arc<PathBuf>);
+pub(crate) struct Spool {
+    folder: Arc<PathBuf>,
+    /// A body that has its name is on the disk for certain.
+    durable: bool,
+}
 
 impl Spool {
     /// Opens the folder, or makes it.
@@ -34,19 +38,27 @@ impl Spool {
         if let Some(parent) = folder.parent() {
             files::sync_directory(parent)?;
         }
-        Ok(Self(Arc::new(folder.to_path_buf())))
+        Ok(Self { folder: Arc::new(folder.to_path_buf()), durable: true })
+    }
+
+    /// Opens the folder for bodies that are only passing through: nothing is made durable, and what an earlier process left
+    /// is removed.
+    pub(crate) fn passing(folder: &Path) -> io::Result<Self> {
+        let spool = Self { durable: false, ..Self::open(folder)? };
+        spool.sweep(|_| false)?;
+        Ok(spool)
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.0
+        &self.folder
     }
 
     fn path(&self, id: ExchangeId) -> PathBuf {
-        self.0.join(id.to_string())
+        self.folder.join(id.to_string())
     }
 
     fn beside(&self, id: ExchangeId, extension: &str) -> PathBuf {
-        self.0.join(format!("{id}.{extension}"))
+        self.folder.join(format!("{id}.{extension}"))
     }
 
     /// Begins a body. It is removed again unless [`SpoolWriter::commit`] is reached.
@@ -99,14 +111,14 @@ impl Spool {
 
     /// Removes what `needed` does not claim: whole bodies, and half-written ones.
     pub(crate) fn sweep(&self, needed: impl Fn(ExchangeId) -> bool) -> io::Result<()> {
-        for entry in fs::read_dir(&*self.0)? {
+        for entry in fs::read_dir(&*self.folder)? {
             let path = entry?.path();
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             if !stem.parse().is_ok_and(&needed) {
                 fs::remove_file(&path)?;
             }
         }
-        files::sync_directory(&self.0)
+        files::sync_directory(&self.folder)
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::io::AsyncRead;
 
 use super::{Action, Caller, CallerError};
 use crate::agent::{Agent, InboxBody};
+use crate::calls::{Answer, CallError, CallRequest};
 use crate::records::{
     Accepted, AgreementSummary, InboxError, InboxFilter, InboxView, RecordFilter, RecordView, SendError,
     SendRequest,
@@ -56,6 +57,19 @@ impl Desk {
         // Before the agent looks whether there is such an agreement.
         self.caller.bound(&request.agreement, request.purpose.as_deref()).map_err(SendError::Caller)?;
         self.agent.send_for(self.caller.clone(), request, body).await
+    }
+
+    /// [`Agent::call`], under an agreement and for a purpose that the caller is bound to.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(
+        &self,
+        request: CallRequest,
+        body: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Answer, CallError> {
+        self.allow(Action::Call).map_err(|error| CallError::Request(SendError::Caller(error)))?;
+        self.agent.call(CallRequest { caller: self.caller.clone(), ..request }, body).await
     }
 
     /// A sent record.
