@@ -25,6 +25,7 @@ use crate::agreements::{Agreements, AgreementsError};
 use crate::calls::{CallSettings, Calls};
 use crate::checkpoint::Checkpoints;
 use crate::directory::Directory;
+use crate::folders::{Board, FolderSettings};
 use crate::identity::Identity;
 use crate::inbox::Inbox;
 use crate::link::{GatewayAddress, Link};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Calls, and the agency's own services.
     pub calls: CallSettings,
+    /// Folders for systems that only know files.
+    pub folders: Vec<FolderSettings>,
 }
 
 /// An agent. Clones share it.
@@ -84,6 +87,7 @@ struct Inner {
     /// Bodies that are being sealed at a time.
     sealing: Arc<Semaphore>,
     changed: watch::Sender<u64>,
+    folders: Board,
     clock: SharedClock,
 }
 
@@ -92,6 +96,12 @@ impl Agent {
     #[must_use]
     pub fn id(&self) -> AgentId {
         self.0.identity.agent().clone()
+    }
+
+    /// Whether there is a connection to the gateway.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        *self.0.link.connected().borrow()
     }
 
     /// A sent record.
@@ -210,7 +220,7 @@ impl Agent {
             others: self.0.directory.others_of(&summary.agent),
             agent: summary.agent,
             trust_domain: summary.trust_domain.to_string(),
-            connected: *self.0.link.connected().borrow(),
+            connected: self.is_connected(),
             last_failure: self.0.link.last_failure(),
             queued: outbox.queued,
             on_the_way: outbox.on_the_way,
@@ -233,6 +243,7 @@ impl Agent {
             signing_until: summary.signing_until,
             bundle_until: summary.bundle_until,
             log_vkey: summary.log_vkey,
+            folders: self.0.folders.list(),
         }
     }
 }

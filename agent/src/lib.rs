@@ -3,6 +3,7 @@
 //! - [`agent`]: the facade; [`records`]: records as the agency's systems see them;
 //! - [`calls`]: services of other agencies, and ours for them;
 //! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
+//! - [`folders`]: for systems that only know files; `landing`: how a file comes to stand in a folder;
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
 //! - [`checkpoint`]: what was seen of the gateway's log; `metrics`: measures for a monitoring system;
@@ -18,6 +19,7 @@ pub mod client;
 pub mod config;
 pub mod directory;
 pub mod enrol;
+pub mod folders;
 pub mod identity;
 pub mod link;
 pub mod local;
@@ -29,6 +31,7 @@ pub mod systems;
 
 mod cli;
 mod inbox;
+mod landing;
 mod metrics;
 mod outbox;
 mod receiver;

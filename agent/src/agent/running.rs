@@ -16,6 +16,7 @@ use crate::calls::Calls;
 use crate::calls::provider::Provider;
 use crate::checkpoint::{Checkpoints, Follower};
 use crate::directory::Directory;
+use crate::folders;
 use crate::identity::Identity;
 use crate::inbox::Inbox;
 use crate::link::{self, Backoff, GatewayAddress, Link, LinkSettings};
@@ -164,10 +165,12 @@ impl Agent {
             refresher,
             sealing: Arc::new(Semaphore::new(SEALED_AT_ONCE)),
             changed,
+            folders: folders::board(&settings.folders),
             clock,
         }));
         let stop = CancellationToken::new();
-        let tasks = agent.spawn(&stop, synchroniser, settings.public)?;
+        let mut tasks = agent.spawn(&stop, synchroniser, settings.public)?;
+        folders::spawn(&mut tasks, &agent, settings.folders, &agent.0.folders, &stop);
         Ok(Running { agent, stop, tasks, link: link_task })
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::reason;
 use passerelle_proto::wire::Reason;
 use tokio::io::AsyncRead;
@@ -56,6 +57,11 @@ impl Agent {
             self.0.outbox.tally().count_for(Counted::RefusedHere, denial.reason());
         }
         taken
+    }
+
+    /// The record that was taken over under an idempotency key of the agency itself, as long as it is remembered.
+    pub(crate) fn sent_under(&self, key: &str) -> Option<ExchangeId> {
+        self.0.outbox.under_key(&self.0.planner.pseudonyms.idempotency_key(&Caller::local(), key))
     }
 
     async fn take_over(

@@ -35,6 +35,7 @@ fn settings(house: &House, gateway: &Stub, name: &str) -> Settings {
         pseudonym_key: None,
         limits: Limits::default(),
         calls: CallSettings::default(),
+        folders: Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::record::{failed, outcome, state_text, text, to_json};
 use super::text::harmless;
 use crate::client::{ClientError, LocalClient, SendOptions};
+use crate::landing::name::media_type;
 use crate::local::model::Accepted;
 
 /// Bytes read from a file at a time.
@@ -135,24 +136,6 @@ fn tell_failure(arguments: &SendArguments, path: &Path, error: &SendFailure) {
         println!("{}", json!({ "file": path, "error": error }));
     } else {
         eprintln!("{} : {}", harmless(&path.display().to_string()), Failure::of(error));
-    }
-}
-
-/// By the extension; bytes when it says nothing.
-fn media_type(path: &Path) -> &'static str {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
-        "csv" => "text/csv",
-        "htm" | "html" => "text/html",
-        "jpg" | "jpeg" => "image/jpeg",
-        "json" => "application/json",
-        "pdf" => "application/pdf",
-        "png" => "image/png",
-        "tif" | "tiff" => "image/tiff",
-        "txt" => "text/plain",
-        "xml" => "application/xml",
-        "zip" => "application/zip",
-        _ => "application/octet-stream",
     }
 }
 

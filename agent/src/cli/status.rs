@@ -21,6 +21,17 @@ pub(super) async fn run(
     } else {
         print!("{}", lines(&status, clock.now()).join(""));
     }
+    for folder in &status.folders {
+        let mark = if folder.trouble.is_none() && folder.quarantined == 0 { '✓' } else { '✗' };
+        println!(
+            "{mark} Dossier / folder {}: {} en attente / waiting, {} en route / on the way, {} en quarantaine / \
+             quarantined, {} reçus / received",
+            folder.name, folder.waiting, folder.on_the_way, folder.quarantined, folder.received
+        );
+        if let Some(trouble) = &folder.trouble {
+            println!("  → {}", harmless(trouble));
+        }
+    }
     Ok(())
 }
 

@@ -94,6 +94,7 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
         pseudonym_key: None,
         limits: Limits::default(),
         calls: crate::calls::CallSettings::default(),
+        folders: Vec::new(),
     };
     let running = Agent::start(settings, house.shared_clock()).await.unwrap();
     let (socket, token_file) = (house.data_dir(name).join("s"), house.data_dir(name).join("local.token"));

@@ -28,6 +28,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let limits = limits(&file.limits, mistakes);
     let metrics = metrics(&file.metrics.listen, mistakes);
     let calls = services::calls(&file.calls, &file.services, &base, mistakes);
+    let folders = super::folders::check(&file.folders, &base, mistakes);
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&file.tracing.level) {
         mistakes.push(Mistake::new(
             "tracing.level",
@@ -49,6 +50,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         limits,
         metrics,
         calls,
+        folders,
         tracing: file.tracing,
     })
 }

@@ -5,6 +5,7 @@
 //! only the paths of the files that hold them. Relative paths start at the folder of the configuration file.
 
 mod check;
+mod folders;
 mod local;
 mod mistake;
 mod read;
@@ -29,6 +30,7 @@ pub use sections::Tracing;
 use crate::agent::Settings;
 use crate::calls::CallSettings;
 use crate::enrol::EnrolSettings;
+use crate::folders::FolderSettings;
 use crate::link::GatewayAddress;
 use crate::records::Limits;
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Calls, and the agency's own services.
     pub calls: CallSettings,
+    /// Folders for systems that only know files.
+    pub folders: Vec<FolderSettings>,
     /// What is written to the standard error.
     pub tracing: Tracing,
 }
@@ -148,6 +152,7 @@ impl Config {
             pseudonym_key: self.pseudonym_key()?,
             limits: self.limits.clone(),
             calls: self.calls.clone(),
+            folders: self.folders.clone(),
         })
     }
 

@@ -11,7 +11,7 @@ use super::mistake::Mistake;
 use super::sections::File;
 
 const SECTIONS: &str =
-    "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, tracing";
+    "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, folders, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -44,6 +44,7 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.metrics = section(&mut table, "metrics", mistakes);
     file.calls = section(&mut table, "calls", mistakes);
     file.services = named(&mut table, "services", mistakes);
+    file.folders = super::folders::read(table.remove("folders"), mistakes);
     file.tracing = section(&mut table, "tracing", mistakes);
     for key in table.keys() {
         mistakes.push(unknown(key, SECTIONS));
@@ -84,11 +85,12 @@ where
     section_of(table.remove(name), name, mistakes)
 }
 
-fn section_of<T>(value: Option<Value>, name: &str, mistakes: &mut Vec<Mistake>) -> T
+/// A section that was found under a name, or was not.
+pub(super) fn section_of<T>(found: Option<Value>, name: &str, mistakes: &mut Vec<Mistake>) -> T
 where
     T: DeserializeOwned + Serialize + Default,
 {
-    let found = match value {
+    let found = match found {
         None => return T::default(),
         Some(Value::Table(found)) => found,
         Some(_) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::folders::Folders;
 use super::local::Local;
 use super::services::{Calls, Service};
 use super::systems::SystemSection;
@@ -24,6 +25,7 @@ pub(super) struct File {
     pub(super) metrics: Metrics,
     pub(super) calls: Calls,
     pub(super) services: Vec<(String, Service)>,
+    pub(super) folders: Folders,
     pub(super) tracing: Tracing,
 }
 

@@ -80,6 +80,7 @@ fn the_sample_is_without_mistake_and_shows_the_defaults() {
         "[metrics]",
         "[calls]",
         "[services.",
+        "[folders]",
         "[tracing]",
     ] {
         assert!(SAMPLE.contains(section), "{section}");

@@ -282,6 +282,29 @@ pub struct Status {
     pub bundle_until: Option<Timestamp>,
     /// Verifier key of the log.
     pub log_vkey: String,
+    /// Folders of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<Folder>,
+}
+
+/// A folder of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folder {
+    /// Its name.
+    pub name: String,
+    /// Number of the agreement.
+    pub agreement: String,
+    /// Files in `outbox/` that are not sent yet.
+    pub waiting: u64,
+    /// Files in `outbox/sent/` whose delivery is not settled.
+    pub on_the_way: u64,
+    /// Files in `outbox/quarantine/`.
+    pub quarantined: u64,
+    /// Files written to `inbox/` since the agent started.
+    pub received: u64,
+    /// Why nothing moves, French and English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What was seen of the log.

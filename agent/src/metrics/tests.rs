@@ -34,6 +34,7 @@ fn status() -> AgentStatus {
         signing_until: NOW,
         bundle_until: None,
         log_vkey: String::new(),
+        folders: Vec::new(),
     }
 }
 

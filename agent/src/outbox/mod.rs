@@ -142,6 +142,11 @@ impl Outbox {
         if fits && table.queued < limits.queued_records { Ok(()) } else { Err(SendError::Full) }
     }
 
+    /// The record that was made under an idempotency key.
+    pub(crate) fn under_key(&self, key: &[u8; 32]) -> Option<ExchangeId> {
+        self.table().by_key(key).map(|(id, _)| id)
+    }
+
     /// What an idempotency key leads to.
     pub(crate) fn claim(&self, key: [u8; 32]) -> Claim {
         let mut table = self.table();

@@ -5,6 +5,8 @@ use passerelle_pki::name::{AgencyCode, AgentId};
 use passerelle_proto::agreement::AgreementVersion;
 use serde::Serialize;
 
+use crate::folders::FolderStatus;
+
 use super::time::{rfc3339, rfc3339_option};
 
 /// What an administrator wants to know first.
@@ -64,6 +66,9 @@ pub struct AgentStatus {
     pub bundle_until: Option<Timestamp>,
     /// Verifier key of the log.
     pub log_vkey: String,
+    /// Folders of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderStatus>,
 }
 
 /// What was seen of the log.

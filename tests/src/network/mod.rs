@@ -4,6 +4,7 @@ pub mod agencies;
 pub mod agent;
 pub mod agreements;
 pub mod disk;
+pub mod folders;
 pub mod log;
 pub mod operators;
 pub mod process;

@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything an agent needs, in the order in which one thing rests on another, and tells for each
 //! failure what to do. It changes nothing.
 
+mod folders;
 mod gateway;
 mod machine;
 mod report;
@@ -19,8 +20,9 @@ use crate::config::Config;
 use report::Report;
 
 /// Every check, in order.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "configuration",
+    "folders",
     "data_folder",
     "identity",
     "certificates",
@@ -76,6 +78,7 @@ async fn examine(option: &ConfigOption, clock: &SharedClock) -> Report {
         }
     };
     report.ok("configuration", config.path.display().to_string());
+    folders::check(&mut report, &config.folders);
     machine(&mut report, &config, &anchor, clock).await;
     network(&mut report, &config, &anchor, clock).await;
     match LocalClient::from_config(&config) {
@@ -84,7 +87,7 @@ async fn examine(option: &ConfigOption, clock: &SharedClock) -> Report {
             let advice =
                 ("démarrez l'agent : passerelle-agent serve", "start the agent: passerelle-agent serve");
             report.failed("local_api", crate::link::chain(&error), advice);
-            for name in &NAMES[8..] {
+            for name in &NAMES[9..] {
                 report.skipped(name, "agent (serve)");
             }
         }

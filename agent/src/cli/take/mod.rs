@@ -4,8 +4,6 @@
 //! interrupts before that leaves the record in the inbox and no file under a final name; what interrupts between the two
 //! gives the record a second time, under a numbered name. Nothing is lost either way.
 
-mod landing;
-mod name;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +19,8 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::text::harmless;
 use crate::client::{ClientError, InboxQuery, LocalClient};
+use crate::landing::{Folder, Landed, name};
 use crate::local::model::InboxRecord;
-use landing::{Folder, Landed};
 
 /// Records asked for at a time.
 const PAGE: usize = 200;

@@ -4,15 +4,17 @@
 //! next command, or turn its letters around on the screen. What is left of it here is one visible name of one file, of
 //! at most [`NAME_LIMIT`] bytes, which is what Linux file systems take.
 
+use std::path::Path;
+
 use passerelle_proto::exchange_id::ExchangeId;
 
 /// Bytes of a file name.
-pub(super) const NAME_LIMIT: usize = 255;
+pub(crate) const NAME_LIMIT: usize = 255;
 /// Bytes of an extension that is kept when a name is shortened.
 const EXTENSION_LIMIT: usize = 16;
 
 /// The name for a record: the sender's made harmless, or the exchange id when nothing is left of it.
-pub(super) fn safe_name(given: Option<&str>, content_type: &str, id: &ExchangeId) -> String {
+pub(crate) fn safe_name(given: Option<&str>, content_type: &str, id: &ExchangeId) -> String {
     let kept: String = given.unwrap_or_default().chars().map(harmless).collect();
     let kept = kept.trim_start_matches(|letter: char| letter == '.' || letter.is_whitespace());
     let kept = kept.trim_end_matches(|letter: char| letter == '.' || letter.is_whitespace());
@@ -28,17 +30,27 @@ pub(super) fn safe_name(given: Option<&str>, content_type: &str, id: &ExchangeId
 }
 
 /// The `count`-th choice of a name: itself, then `name (2).ext`, `name (3).ext`.
-pub(super) fn numbered(name: &str, count: u32) -> String {
-    if count <= 1 { fitted(name, "") } else { fitted(name, &format!(" ({count})")) }
+pub(crate) fn numbered(name: &str, count: u32) -> String {
+    numbered_within(name, count, NAME_LIMIT)
 }
 
-/// Name, mark and extension in [`NAME_LIMIT`] bytes; the stem gives way.
+/// The same, in fewer bytes, where something is to be put after the name.
+pub(crate) fn numbered_within(name: &str, count: u32, limit: usize) -> String {
+    let mark = if count <= 1 { String::new() } else { format!(" ({count})") };
+    fitted_within(name, &mark, limit)
+}
+
 fn fitted(name: &str, mark: &str) -> String {
+    fitted_within(name, mark, NAME_LIMIT)
+}
+
+/// Name, mark and extension in so many bytes; the stem gives way.
+fn fitted_within(name: &str, mark: &str, limit: usize) -> String {
     let (stem, extension) = match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= EXTENSION_LIMIT => name.split_at(at),
         _ => (name, ""),
     };
-    let room = NAME_LIMIT.saturating_sub(mark.len() + extension.len());
+    let room = limit.saturating_sub(mark.len() + extension.len());
     let mut end = stem.len().min(room);
     while !stem.is_char_boundary(end) {
         end -= 1;
@@ -52,6 +64,24 @@ fn harmless(letter: char) -> char {
         '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}');
     if matches!(letter, '/' | '\\') || letter.is_control() || is_unseen { '_' } else { letter }
+}
+
+/// The media type, by the extension; bytes when it says nothing.
+pub(crate) fn media_type(path: &Path) -> &'static str {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "csv" => "text/csv",
+        "htm" | "html" => "text/html",
+        "jpg" | "jpeg" => "image/jpeg",
+        "json" => "application/json",
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "tif" | "tiff" => "image/tiff",
+        "txt" => "text/plain",
+        "xml" => "application/xml",
+        "zip" => "application/zip",
+        _ => "application/octet-stream",
+    }
 }
 
 /// For a record without a name.
@@ -69,7 +99,7 @@ fn extension_of(content_type: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Component, Path};
+    use std::path::Component;
 
     use super::*;
 

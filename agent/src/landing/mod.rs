@@ -3,7 +3,13 @@
 //! Bytes go to a hidden file beside the final place; only when all of them are on the disk does it get its name, in one
 //! step that fails when the name is taken. A crash leaves at most a hidden file, which the next [`Folder::open`] removes:
 //! it knows a dead one by its lock, which dies with the process that held it.
+//!
+//! [`name`]: the names of files that others named; [`place`]: a folder held open, for those who move files about.
 
+pub(crate) mod name;
+pub(crate) mod place;
+
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -14,7 +20,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::name::numbered;
+use name::numbered;
 
 const PREFIX: &str = ".passerelle-";
 const SUFFIX: &str = ".part";
@@ -25,14 +31,14 @@ const ATTEMPTS: u32 = 16;
 
 /// A folder in which files land. It stays the same folder when its path is given to another.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
 }
 
 impl Folder {
     /// Opens an existing folder, and removes what interrupted runs left half-written in it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
         let folder = Self { path: path.to_owned(), handle };
@@ -41,7 +47,7 @@ impl Folder {
     }
 
     /// Begins a file.
-    pub(super) fn begin(&self) -> io::Result<Landing<'_>> {
+    pub(crate) fn begin(&self) -> io::Result<Landing<'_>> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for _ in 0..ATTEMPTS {
             let mut random = [0; 8];
@@ -89,7 +95,7 @@ impl Folder {
 }
 
 /// A file that is being written. Dropped before it has landed, nothing is left of it.
-pub(super) struct Landing<'a> {
+pub(crate) struct Landing<'a> {
     folder: &'a Folder,
     hidden: Option<String>,
     file: File,
@@ -99,18 +105,18 @@ pub(super) struct Landing<'a> {
 
 /// A file that stands under its name, on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Landed {
+pub(crate) struct Landed {
     /// Where.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Its bytes.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Their SHA-256.
-    pub(super) sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
 }
 
 impl Landing<'_> {
     /// Adds bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.digest.update(bytes);
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
@@ -118,17 +124,18 @@ impl Landing<'_> {
     }
 
     /// Bytes so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Gives the file its name, or the next free one like it. When this returns, bytes and name are on the disk.
-    pub(super) fn land(mut self, name: &str) -> io::Result<Landed> {
+    pub(crate) fn land(mut self, name: &str) -> io::Result<Landed> {
         self.file.sync_all()?;
         let hidden = self.hidden.clone().ok_or(io::ErrorKind::NotFound)?;
         for count in 1..=CHOICES {
             let choice = numbered(name, count);
-            match move_without_replacing(&self.folder.handle, &hidden, &choice) {
+            let folder = &self.folder.handle;
+            match move_without_replacing((folder, hidden.as_ref()), (folder, choice.as_ref())) {
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
@@ -154,11 +161,14 @@ impl Drop for Landing<'_> {
 }
 
 /// One step that fails when `to` exists; by a second link where the file system has no such renaming.
-fn move_without_replacing(folder: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
-    match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+fn move_without_replacing(
+    (from_folder, from): (&OwnedFd, &OsStr),
+    (to_folder, to): (&OwnedFd, &OsStr),
+) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(from_folder, from, to_folder, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
-            rustix::fs::unlinkat(folder, from, AtFlags::empty())
+            rustix::fs::linkat(from_folder, from, to_folder, to, AtFlags::empty())?;
+            rustix::fs::unlinkat(from_folder, from, AtFlags::empty())
         }
         moved => moved,
     }
