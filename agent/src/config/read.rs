@@ -10,8 +10,7 @@ use toml::{Table, Value};
 use super::mistake::Mistake;
 use super::sections::File;
 
-const SECTIONS: &str =
-    "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, folders, tracing";
+const SECTIONS: &str = "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, folders, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
