@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod exposition;
 pub mod generator;
+pub mod local;
 pub mod network;
 pub mod probe;
 pub mod roles;
