@@ -7,6 +7,7 @@
 
 use ring::hmac;
 
+use crate::identity::{StorageError, StorageKey};
 use crate::systems::Caller;
 
 const ACTING_USER: &[u8] = b"passerelle/v1/acting-user";
@@ -24,6 +25,14 @@ impl Pseudonyms {
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// Under the key of one agent, derived from its own: the same at each start.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn of_agent(storage: &StorageKey) -> Result<Self, StorageError> {
+        Ok(Self::new(&*storage.derive("pseudonyms")?))
     }
 
     /// Of an acting user, as the agency's system names the user. White space around the name does not count.

@@ -15,6 +15,7 @@ use passerelle_agent::records::RecordState;
 use passerelle_pki::clock::SystemClock;
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_tests::network::Network;
+use passerelle_tests::network::agent::AgentProcess;
 use passerelle_tests::network::agreements::{RAMQ, SAAQ, codes, draft, today};
 use passerelle_tests::network::process::Program;
 use tokio::time::sleep;
@@ -72,6 +73,40 @@ fn options(name: &str) -> SendOptions {
     options
 }
 
+/// The privacy officer finds a person in the log by the pseudonym that their own agent tells them, and by no other.
+fn pseudonyms_are_found(network: &Network, ramq: &AgentProcess, saaq: &AgentProcess) {
+    let logged = |pseudonym: &str| {
+        let bytes = hex::decode(pseudonym).unwrap();
+        let mut all = Vec::new();
+        files(&network.log_folder(), &mut all);
+        all.iter().any(|path| fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes))
+    };
+    let told =
+        ramq.command_with_input(&["pseudonym", "subject"], &format!(" {SUBJECT} \n\nAUTRE\n")).unwrap();
+    let [found, other] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert!(logged(found) && !logged(other));
+    let user = ramq.command_with_input(&["pseudonym", "acting-user"], USER).unwrap();
+    assert!(logged(user.trim()));
+    assert_ne!(ramq.command_with_input(&["pseudonym", "subject"], USER).unwrap(), user);
+    // Under another agency's key, and without anything to look for.
+    let strange = saaq.command_with_input(&["pseudonym", "subject"], SUBJECT).unwrap();
+    assert!(!logged(strange.trim()));
+    assert!(ramq.command_with_input(&["pseudonym", "subject"], " \n").is_err());
+    // Agents that share a key tell the same; a key that is there is not replaced.
+    let key = ramq.config().with_file_name("commune.cle");
+    let key = key.to_str().unwrap();
+    ramq.command(&["pseudonym", "key", key]).unwrap();
+    assert!(ramq.command(&["pseudonym", "key", key]).is_err());
+    let shared: Vec<String> = [ramq, saaq]
+        .map(|agent| {
+            let text = fs::read_to_string(agent.config()).unwrap();
+            fs::write(agent.config(), format!("{text}\n[pseudonyms]\nkey_file = {key:?}\n")).unwrap();
+            agent.command_with_input(&["pseudonym", "subject"], SUBJECT).unwrap()
+        })
+        .into();
+    assert!(shared[0] == shared[1] && shared[0].trim() != found);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_on_the_way_holds_a_body_or_an_identifier() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,6 +156,7 @@ async fn nobody_on_the_way_holds_a_body_or_an_identifier() {
         !holding(&network.gateway_data(), "ENT-2026-001").is_empty(),
         "the search finds what is in clear"
     );
+    pseudonyms_are_found(&network, &ramq, &saaq);
     for marker in [BODY, SUBJECT, CASE, USER, FILE, KEY] {
         // Gateway, agents with their records at rest, and every line that any of them wrote.
         assert_eq!(holding(folder.path(), marker), Vec::<PathBuf>::new(), "{marker}");

@@ -93,10 +93,7 @@ fn open(
         Checkpoints::open(data_dir, log_key.as_ref(), Arc::clone(clock)).map_err(StartError::Checkpoint)?;
     let pseudonyms = match &settings.pseudonym_key {
         Some(key) => Pseudonyms::new(key),
-        None => {
-            let key = identity.storage_key().derive("pseudonyms").map_err(StartError::Pseudonyms)?;
-            Pseudonyms::new(&key)
-        }
+        None => Pseudonyms::of_agent(identity.storage_key()).map_err(StartError::Pseudonyms)?,
     };
     let folder = |name: &str| -> Result<_, StoreError> {
         let path = data_dir.join(name);

@@ -76,6 +76,9 @@ pub(super) enum Command {
         #[command(flatten)]
         output: OutputOption,
     },
+    /// Ce que la passerelle voit d'une personne, pour chercher dans le journal. / What the gateway sees of a person, to search the log.
+    #[command(subcommand, after_help = examples::PSEUDONYM)]
+    Pseudonym(PseudonymAction),
     /// La configuration. / The configuration.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigAction),
@@ -253,6 +256,19 @@ pub(super) struct WhichAgreement {
     pub(super) number: String,
     /// Version.
     pub(super) version: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PseudonymAction {
+    /// De personnes concernées; les identifiants sont lus, un par ligne, jamais donnés ici. / Of persons concerned; identifiers are read, one a line, never given here.
+    Subject,
+    /// De personnes qui agissent. / Of persons who act.
+    ActingUser,
+    /// Fait une clé commune aux agents de l'organisme. / Makes a key for the agency's agents to share.
+    Key {
+        /// Nouveau fichier. / New file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

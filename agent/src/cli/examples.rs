@@ -91,3 +91,12 @@ pub(super) const CONFIG: &str = "\
 Exemples / Examples:
   passerelle-agent config check
   passerelle-agent --config /etc/passerelle/agent.toml config check";
+
+pub(super) const PSEUDONYM: &str = "\
+Exemples / Examples:
+  passerelle-agent pseudonym subject
+  passerelle-agent pseudonym acting-user < agents.txt
+  passerelle-agent pseudonym key /etc/passerelle/pseudonymes.cle
+
+L'identifiant est demandé sans être affiché, ou lu de l'entrée standard : il ne reste pas dans l'historique.
+The identifier is asked for without being shown, or read from the standard input: it does not stay in the history.";

@@ -1,6 +1,6 @@
 //! The command `passerelle-agent`: sets an agent up, serves it, and works with one that runs.
 //!
-//! `enrol`, `serve`, `config check` and `doctor` work with the data folder and the gateway; all others are clients of the
+//! `enrol`, `serve`, `config check`, `pseudonym` and `doctor` work with the data folder and the gateway; all others are clients of the
 //! local interface of the running agent ([`crate::client`]).
 
 mod agreement;
@@ -11,6 +11,7 @@ mod examples;
 mod failure;
 mod inbox;
 mod progress;
+mod pseudonym;
 mod record;
 mod send;
 mod serve;
@@ -70,6 +71,7 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
         Command::Record(options) => block_on(record::run(&options, &config.client()?)),
         Command::Agreement(action) => block_on(agreement::run(action, &config.client()?)),
         Command::Doctor { output } => block_on(doctor::run(config, output, &clock)),
+        Command::Pseudonym(action) => pseudonym::run(&action, &config.load()?),
         Command::Config(ConfigAction::Check) => {
             let config = config.load()?;
             // What the file names is read too.

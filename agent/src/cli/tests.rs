@@ -36,6 +36,7 @@ fn every_example_parses() {
         examples::AGREEMENT,
         examples::DOCTOR,
         examples::CONFIG,
+        examples::PSEUDONYM,
     ];
     let mut count = 0;
     for line in all.iter().flat_map(|text| text.lines()) {

@@ -79,6 +79,14 @@ struct Inner {
     changed: watch::Sender<u64>,
 }
 
+/// The storage key of an enrolled agent, which may be running: nothing is locked.
+///
+/// # Errors
+/// [`IdentityError::NotEnrolled`] when there is none; otherwise what is damaged.
+pub fn storage_key_of(data_dir: &Path) -> Result<StorageKey, IdentityError> {
+    folder::Folder::look(data_dir)?.storage_key()
+}
+
 impl Identity {
     /// Opens the identity of an enrolled agent, and locks it. Expired certificates are opened too: that they cannot
     /// be used shows when the link is made, where it can be told what to do.

@@ -142,6 +142,16 @@ impl AgentProcess {
         self.program.run(Role::Agent, &all)
     }
 
+    /// The same, with something to read on its standard input.
+    ///
+    /// # Errors
+    /// When it does not end well; with what it said.
+    pub fn command_with_input(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+        let mut all: Vec<OsString> = arguments.iter().map(Into::into).collect();
+        all.extend(["--config".into(), self.config().into_os_string()]);
+        self.program.run_with_input(Role::Agent, &all, input)
+    }
+
     /// Starts the process again after it ended.
     ///
     /// # Errors

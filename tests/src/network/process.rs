@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -40,7 +40,25 @@ impl Program {
     /// # Errors
     /// When it cannot start or does not end well; with what it said.
     pub fn run<A: AsRef<OsStr>>(&self, role: Role, arguments: &[A]) -> anyhow::Result<String> {
-        let output = self.command(role, arguments).output().context("cannot start a process")?;
+        self.run_with_input(role, arguments, "")
+    }
+
+    /// The same, with something to read on its standard input.
+    ///
+    /// # Errors
+    /// When it cannot start or does not end well; with what it said.
+    pub fn run_with_input<A: AsRef<OsStr>>(
+        &self,
+        role: Role,
+        arguments: &[A],
+        input: &str,
+    ) -> anyhow::Result<String> {
+        let mut command = self.command(role, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start a process")?;
+        // One that reads nothing may be gone already.
+        child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()).ok());
+        let output = child.wait_with_output().context("cannot start a process")?;
         let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
         if !output.status.success() {
             bail!(
