@@ -1,9 +1,10 @@
 //! The facade: an agent that runs, as local interface and tests use it.
 //!
-//! `<data>/identity`, `directory.json`, `agreements.json`: see their modules; `outbox` and `inbox`: a journal and a folder
-//! of bodies each.
+//! `<data>/identity`, `directory.json`, `agreements.json`, `catalogue.json` and `services`: see their modules; `outbox` and
+//! `inbox`: a journal and a folder of bodies each.
 
 mod calling;
+mod catalogue;
 mod running;
 mod sending;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use tonic::Status;
 
 use crate::agreements::{Agreements, AgreementsError};
 use crate::calls::{CallSettings, Calls};
+use crate::catalogue::Catalogue;
 use crate::checkpoint::Checkpoints;
 use crate::directory::Directory;
 use crate::folders::{Board, FolderSettings};
@@ -77,6 +79,7 @@ struct Inner {
     directory: Directory,
     agreements: Agreements,
     checkpoints: Checkpoints,
+    catalogue: Catalogue,
     link: Link,
     outbox: Outbox,
     inbox: Inbox,

@@ -5,8 +5,9 @@
 //! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
 //! - [`folders`]: for systems that only know files; `landing`: how a file comes to stand in a folder;
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
-//! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`]: whom and what it believes;
 //! - [`checkpoint`]: what was seen of the gateway's log; `metrics`: measures for a monitoring system;
+//! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`], [`catalogue`]: whom and what it
+//!   believes;
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
 //! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
 //! - [`pseudonyms`]: what the gateway sees of a person.
@@ -14,6 +15,7 @@
 pub mod agent;
 pub mod agreements;
 pub mod calls;
+pub mod catalogue;
 pub mod checkpoint;
 pub mod client;
 pub mod config;

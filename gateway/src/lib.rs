@@ -13,6 +13,7 @@ pub mod agreements;
 pub mod audit;
 pub mod bodies;
 pub mod calls;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod directory;

@@ -10,6 +10,7 @@ pub mod acknowledgement;
 pub mod agreement;
 pub mod bundle;
 pub mod call;
+pub mod catalogue;
 pub mod envelope;
 pub mod event;
 pub mod exchange_id;

@@ -27,6 +27,8 @@ pub mod payload_type {
     pub const RECEIPTS: &str = "application/vnd.passerelle.receipts.v1";
     /// An `Acknowledgement`.
     pub const ACKNOWLEDGEMENT: &str = "application/vnd.passerelle.acknowledgement.v1";
+    /// A `ServiceDescription`.
+    pub const SERVICE: &str = "application/vnd.passerelle.service.v1";
     /// Exact bytes of an agreement document.
     pub const AGREEMENT: &str = "application/vnd.passerelle.agreement.v1+json";
 }

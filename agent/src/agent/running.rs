@@ -14,6 +14,7 @@ use super::{Agent, Inner, Settings};
 use crate::agreements::{Agreements, Synchroniser};
 use crate::calls::Calls;
 use crate::calls::provider::Provider;
+use crate::catalogue::Catalogue;
 use crate::checkpoint::{Checkpoints, Follower};
 use crate::directory::Directory;
 use crate::folders;
@@ -69,6 +70,7 @@ struct Opened {
     directory: Directory,
     agreements: Agreements,
     checkpoints: Checkpoints,
+    catalogue: Catalogue,
     outbox: Outbox,
     inbox: Inbox,
     pseudonyms: Pseudonyms,
@@ -91,6 +93,8 @@ fn open(
     let log_key = identity.log_vkey().parse().ok();
     let checkpoints =
         Checkpoints::open(data_dir, log_key.as_ref(), Arc::clone(clock)).map_err(StartError::Checkpoint)?;
+    let catalogue = Catalogue::open(data_dir, &here.agency, &directory, Arc::clone(clock))
+        .map_err(StartError::Catalogue)?;
     let pseudonyms = match &settings.pseudonym_key {
         Some(key) => Pseudonyms::new(key),
         None => Pseudonyms::of_agent(identity.storage_key()).map_err(StartError::Pseudonyms)?,
@@ -106,7 +110,7 @@ fn open(
     let inbox = folder("inbox")
         .and_then(|path| Inbox::open(&path, limits.clone(), Arc::clone(clock), changed.clone()))
         .map_err(StartError::Inbox)?;
-    Ok(Opened { identity, directory, agreements, checkpoints, outbox, inbox, pseudonyms })
+    Ok(Opened { identity, directory, agreements, checkpoints, catalogue, outbox, inbox, pseudonyms })
 }
 
 fn create(path: &Path) -> std::io::Result<()> {
@@ -123,7 +127,8 @@ impl Agent {
         let (given, at, told) = (settings.clone(), Arc::clone(&clock), changed.clone());
         let opened = tokio::task::spawn_blocking(move || open(&given, &at, &told)).await;
         let opened = opened.map_err(|_| StartError::Outbox(StoreError::Stopping))??;
-        let Opened { identity, directory, agreements, checkpoints, outbox, inbox, pseudonyms } = opened;
+        let Opened { identity, directory, agreements, checkpoints, catalogue, outbox, inbox, pseudonyms } =
+            opened;
         let (link, link_task) = Link::start(LinkSettings {
             address: settings.agents.clone(),
             identity: identity.clone(),
@@ -132,8 +137,12 @@ impl Agent {
             clock: Arc::clone(&clock),
         })
         .map_err(StartError::Tls)?;
-        let synchroniser =
-            Synchroniser::new(identity.clone(), link.clone(), directory.clone(), agreements.clone());
+        let synchroniser = Synchroniser::new(
+            identity.clone(),
+            link.clone(),
+            directory.clone(),
+            (agreements.clone(), catalogue.clone()),
+        );
         let refresher = Arc::new(Refresher::new(synchroniser.clone(), link.clone()));
         let planner = Planner {
             identity: identity.clone(),
@@ -153,6 +162,7 @@ impl Agent {
             directory,
             agreements,
             checkpoints,
+            catalogue,
             link,
             outbox,
             inbox,

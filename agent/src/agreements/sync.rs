@@ -1,4 +1,4 @@
-//! Keeping directory and agreements up to date: at each connection, at each change that the gateway announces, and from
+//! Keeping directory, agreements and catalogue up to date: at each connection, at each change that the gateway announces, and from
 //! time to time, so that the revocation list never goes stale while there is a connection.
 
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::{Agreements, AgreementsError};
+use crate::catalogue::{Catalogue, CatalogueError};
 use crate::directory::{Directory, DirectoryError};
 use crate::identity::Identity;
 use crate::link::{self, Backoff, Link};
@@ -31,26 +32,35 @@ pub enum SyncError {
     /// The agreements.
     #[error("les ententes / the agreements")]
     Agreements(#[source] AgreementsError),
+    /// The catalogue.
+    #[error("le catalogue / the catalogue")]
+    Catalogue(#[source] CatalogueError),
     /// The stream of changes.
     #[error("l'annonce des changements / the announcement of changes: {}", .0.message())]
     Watch(Box<Status>),
 }
 
-/// Brings both caches up to date.
+/// Brings the caches up to date.
 #[derive(Clone, Debug)]
 pub struct Synchroniser {
     identity: Identity,
     link: Link,
     directory: Directory,
     agreements: Agreements,
+    catalogue: Catalogue,
     done: watch::Sender<u64>,
 }
 
 impl Synchroniser {
     /// For these caches, over this link.
     #[must_use]
-    pub fn new(identity: Identity, link: Link, directory: Directory, agreements: Agreements) -> Self {
-        Self { identity, link, directory, agreements, done: watch::Sender::new(0) }
+    pub fn new(
+        identity: Identity,
+        link: Link,
+        directory: Directory,
+        (agreements, catalogue): (Agreements, Catalogue),
+    ) -> Self {
+        Self { identity, link, directory, agreements, catalogue, done: watch::Sender::new(0) }
     }
 
     /// Counts how often the caches were brought up to date; 0 until the first time since the start.
@@ -59,7 +69,7 @@ impl Synchroniser {
         self.done.subscribe()
     }
 
-    /// Brings both caches up to date, once. The list of revocations comes first, since signatures on agreements are
+    /// Brings the caches up to date, once. The list of revocations comes first, since signatures on agreements are
     /// held against it; agencies met for the first time are looked up right after.
     ///
     /// # Errors
@@ -71,10 +81,14 @@ impl Synchroniser {
         self.agreements.refresh(channel.clone()).await.map_err(SyncError::Agreements)?;
         let agencies = self.agreements.agencies();
         if agencies != known {
-            self.directory.refresh(channel, &agencies).await.map_err(SyncError::Directory)?;
+            self.directory.refresh(channel.clone(), &agencies).await.map_err(SyncError::Directory)?;
         }
         self.look_for_impostors();
+        self.catalogue.refresh(channel.clone()).await.map_err(SyncError::Catalogue)?;
         self.done.send_modify(|count| *count += 1);
+        if let Err(error) = self.catalogue.keep_signed(&channel, &self.identity).await {
+            tracing::warn!(error = %link::chain(&error), "a service keeps the signature of an earlier certificate");
+        }
         Ok(())
     }
 
@@ -114,7 +128,7 @@ impl Synchroniser {
                 delays = BACKOFF.delays();
             }
             if let Err(error) = ended {
-                tracing::warn!(error = %link::chain(&error), "directory and agreements not up to date");
+                tracing::warn!(error = %link::chain(&error), "directory, agreements and catalogue not up to date");
             }
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -9,6 +9,7 @@ use passerelle_proto::wire::AgreementState;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::catalogue::Catalogue;
 use crate::identity::house::{DAY, House, Member, START, agency, document, draft, record};
 use crate::link::stub::Stub;
 use crate::link::{Backoff, Link, LinkSettings};
@@ -263,11 +264,13 @@ async fn changes_are_followed_and_new_partners_are_looked_up() {
     let scene = Connected::new().await;
     let (ramq, saaq) = (scene.house.member("ramq/agent-9"), scene.house.member("saaq/agent-1"));
     scene.publish(vec![ramq.entry(START)], Vec::new());
+    let (ours, folder) = (agency("ramq"), scene.house.data_dir("ramq"));
+    let catalogue = Catalogue::open(&folder, &ours, &scene.directory, scene.house.shared_clock()).unwrap();
     let synchroniser = Synchroniser::new(
         scene.identity.clone(),
         scene.link.clone(),
         scene.directory.clone(),
-        scene.agreements.clone(),
+        (scene.agreements.clone(), catalogue),
     );
     let mut done = synchroniser.done();
     let stop = CancellationToken::new();

@@ -95,7 +95,7 @@ impl Judge<'_> {
     }
 
     /// A certificate for signing, valid and not revoked.
-    fn believed(&self, chain: &Chain) -> Result<VerifiedCertificate, EntryError> {
+    pub(super) fn believed(&self, chain: &Chain) -> Result<VerifiedCertificate, EntryError> {
         let certificate =
             self.anchor.verify(chain, Usage::Signing, self.now).map_err(EntryError::Certificate)?;
         is_believed(&certificate, self.revocations, self.anchor, self.now)?;

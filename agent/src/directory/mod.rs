@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use passerelle_pki::certificate::{TrustAnchor, VerifiedCertificate};
+use passerelle_pki::certificate::{Chain, TrustAnchor, VerifiedCertificate};
 use passerelle_pki::clock::{SharedClock, Timestamp};
 use passerelle_pki::key::{KeyId, PublicKey};
 use passerelle_pki::name::{AgencyCode, AgentId};
@@ -40,6 +40,7 @@ use crate::link;
 pub use entry::EntryError;
 pub use view::Listed;
 
+use entry::Judge;
 use stored::Stored;
 use view::{Context, View};
 
@@ -276,7 +277,17 @@ impl Directory {
         listed.certificates().next().is_some_and(|certificate| self.is_believed(certificate, now))
     }
 
-    fn is_believed(&self, certificate: &VerifiedCertificate, now: Timestamp) -> bool {
+    /// A signing certificate that leads to our root, valid now and not revoked: whoever it is of.
+    ///
+    /// # Errors
+    /// [`EntryError`] when it is not believed.
+    pub fn signer(&self, chain: &Chain) -> Result<VerifiedCertificate, EntryError> {
+        let Inner { anchor, revocations, .. } = &*self.0;
+        Judge { anchor, revocations, now: self.now() }.believed(chain)
+    }
+
+    /// Whether a certificate that was verified before still is valid and not revoked.
+    pub(crate) fn is_believed(&self, certificate: &VerifiedCertificate, now: Timestamp) -> bool {
         entry::is_believed(certificate, &self.0.revocations, &self.0.anchor, now).is_ok()
     }
 

@@ -110,9 +110,7 @@ fn a_bundle_whose_signature_or_key_was_changed_is_refused() {
 #[test]
 fn chains_of_another_root_name_or_usage_are_refused() {
     let scene = Scene::new();
-    let ders = |chain: &passerelle_pki::certificate::Chain| -> Vec<bytes::Bytes> {
-        chain.to_ders().into_iter().map(Into::into).collect()
-    };
+    let ders = |chain: &Chain| -> Vec<bytes::Bytes> { chain.to_ders().into_iter().map(Into::into).collect() };
     let honest = scene.house.member("ramq/agent-1").entry(START);
     let refused = |chain| {
         let entry = wire::AgentEntry { signing_chain: chain, ..scene.entry() };

@@ -11,6 +11,7 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::Denial;
 
 use crate::agreements::AgreementsError;
+use crate::catalogue::CatalogueError;
 use crate::checkpoint::CheckpointsError;
 use crate::directory::DirectoryError;
 use crate::identity::{IdentityError, StorageError};
@@ -170,6 +171,9 @@ pub enum StartError {
     /// The checkpoint kept.
     #[error("le point de contrôle conservé / the checkpoint kept")]
     Checkpoint(#[source] CheckpointsError),
+    /// The catalogue kept.
+    #[error("le catalogue conservé / the catalogue kept")]
+    Catalogue(#[source] CatalogueError),
     /// The key of the pseudonyms.
     #[error("la clé des pseudonymes / the key of the pseudonyms")]
     Pseudonyms(#[source] StorageError),

@@ -84,7 +84,17 @@ fn detail(event: &wire::Event) -> Vec<(&'static str, String)> {
             ("reason", access.reason.clone()),
         ],
         Some(Detail::Gateway(gateway)) => vec![("version", gateway.version.clone())],
-        Some(Detail::KeyBundle(_) | Detail::Service(_)) | None => Vec::new(),
+        Some(Detail::Service(statement)) => {
+            let service = wire::ServiceDescription::decode(&statement.payload[..]).unwrap_or_default();
+            let enabled = if service.enabled { "yes" } else { "no" };
+            vec![
+                ("agency", service.agency),
+                ("service", service.service),
+                ("version", service.version),
+                ("enabled", enabled.to_owned()),
+            ]
+        }
+        Some(Detail::KeyBundle(_)) | None => Vec::new(),
     }
 }
 

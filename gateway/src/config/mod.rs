@@ -186,6 +186,12 @@ impl Config {
         self.data_dir.join("bodies")
     }
 
+    /// Folder of the OpenAPI documents that services name.
+    #[must_use]
+    pub fn services_dir(&self) -> PathBuf {
+        self.data_dir.join("services")
+    }
+
     /// The passphrase of the issuing authority: from its file, else from `PASSERELLE_PASSPHRASE`.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ const TABLE: &[(&str, &str, Door, Credential)] = &[
     ("Directory", "PublishKeyBundle", Door::Agents, Credential::AgentCertificate),
     ("Catalogue", "Publish", Door::Agents, Credential::AgentCertificate),
     ("Catalogue", "List", Door::Agents, Credential::AgentCertificate),
+    ("Catalogue", "Document", Door::Agents, Credential::AgentCertificate),
     ("Calls", "Call", Door::Agents, Credential::AgentCertificate),
     ("Calls", "Serve", Door::Agents, Credential::AgentCertificate),
     ("Calls", "TakeBody", Door::Agents, Credential::AgentCertificate),

@@ -58,6 +58,11 @@ pub enum ServeError {
         "le dossier des corps scellés ne peut être ouvert / the folder of sealed bodies cannot be opened"
     )]
     Bodies(#[source] std::io::Error),
+    /// The documents of services.
+    #[error(
+        "le dossier des documents de services ne peut être ouvert / the folder of services' documents cannot be opened"
+    )]
+    Documents(#[source] std::io::Error),
     /// Operators' issuers.
     #[error("les émetteurs de jetons ne peuvent être lus / the token issuers cannot be read")]
     Operators(#[source] IssuerError),

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bodies::Bodies;
+use crate::catalogue::Documents;
 use crate::config::Config;
 use crate::ledger::{Ledger, Origin, Settings};
 use crate::operators::Operators;
@@ -53,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) revocations: Revocations,
     pub(crate) ledger: Ledger,
     pub(crate) bodies: Bodies,
+    pub(crate) documents: Documents,
     pub(crate) finished: mpsc::UnboundedReceiver<Finished>,
     pub(crate) operators: Arc<Operators>,
     pub(crate) stop: CancellationToken,
@@ -139,6 +141,7 @@ fn open(config: Config, clock: SharedClock) -> Result<Parts, ServeError> {
         configuration_digest: config.digest,
     })?;
     let bodies = Bodies::open(&config.bodies_dir()).map_err(ServeError::Bodies)?;
+    let documents = Documents::open(&config.services_dir()).map_err(ServeError::Documents)?;
     let operators =
         Operators::new(&config.operators, keys.operators.public_key()).map_err(ServeError::Operators)?;
     Ok(Parts {
@@ -149,6 +152,7 @@ fn open(config: Config, clock: SharedClock) -> Result<Parts, ServeError> {
         revocations,
         ledger,
         bodies,
+        documents,
         finished,
         operators: Arc::new(operators),
         stop: CancellationToken::new(),

@@ -2,11 +2,13 @@
 
 use axum::Router;
 use passerelle_pki::clock::SharedClock;
+use passerelle_proto::catalogue::OPENAPI_LIMIT;
 use passerelle_proto::wire;
 use passerelle_proto::wire::administration_server::AdministrationServer;
 use passerelle_proto::wire::agreements_server::AgreementsServer;
 use passerelle_proto::wire::audit_server::AuditServer;
 use passerelle_proto::wire::calls_server::CallsServer;
+use passerelle_proto::wire::catalogue_server::CatalogueServer;
 use passerelle_proto::wire::directory_server::DirectoryServer;
 use passerelle_proto::wire::enrolment_server::EnrolmentServer;
 use passerelle_proto::wire::exchange_server::ExchangeServer;
@@ -20,6 +22,7 @@ use crate::administration::AdministrationService;
 use crate::agreements::AgreementsService;
 use crate::audit::{self, AuditService};
 use crate::calls::{self, CallLimits, CallsService};
+use crate::catalogue::CatalogueService;
 use crate::directory::DirectoryService;
 use crate::enrolment::{Certifier, EnrolmentService, RenewalService};
 use crate::exchange::{self, ExchangeLimits, ExchangeService};
@@ -31,6 +34,8 @@ use crate::rpc::{gated, publication};
 const FRAME_MAX: usize = 2 << 20;
 /// Bytes of every other request.
 const REQUEST_MAX: usize = 256 * 1024;
+/// Bytes of the publication of a service: its document, the statement, with room.
+const PUBLICATION_MAX: usize = OPENAPI_LIMIT + 128 * 1024;
 
 /// The routes of a listener, behind its allow-list.
 pub(super) async fn routes(door: Door, parts: &Parts) -> Router {
@@ -85,12 +90,14 @@ fn agents(routes: Routes, parts: &Parts) -> Routes {
         (issuer, parts.keys.signing_chain.clone()),
     );
     let agreements = AgreementsService::new(parts.ledger.clone(), clock(), parts.stop.clone());
+    let catalogue = CatalogueService::new(parts.ledger.clone(), parts.documents.clone(), clock());
     let renewal = RenewalService { ledger: parts.ledger.clone(), certifier: certifier(parts) };
     routes
         .add_service(ExchangeServer::new(exchange).max_decoding_message_size(FRAME_MAX))
         .add_service(CallsServer::new(calls).max_decoding_message_size(FRAME_MAX))
         .add_service(DirectoryServer::new(directory).max_decoding_message_size(REQUEST_MAX))
         .add_service(AgreementsServer::new(agreements).max_decoding_message_size(REQUEST_MAX))
+        .add_service(CatalogueServer::new(catalogue).max_decoding_message_size(PUBLICATION_MAX))
         .add_service(RenewalServer::new(renewal).max_decoding_message_size(REQUEST_MAX))
 }
 

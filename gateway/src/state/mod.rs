@@ -1,4 +1,4 @@
-//! What the gateway knows of agencies, agents and agreements: a pure fold over the governance events of its log.
+//! What the gateway knows of agencies, agents, agreements and services: a pure fold over the governance events of its log.
 //!
 //! [`State::apply`] is the only way that it changes, so replaying the log gives the same state. A decision is a function
 //! over a state that returns the event to log, or a refusal ([`crate::ledger::Refused`]); it is taken inside the
@@ -10,6 +10,7 @@ pub mod agencies;
 pub mod agents;
 pub mod agreements;
 mod recipients;
+pub mod services;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -23,12 +24,16 @@ use passerelle_proto::wire::{self, EventKind, event::Detail};
 pub use agencies::{Agency, AgencyStanding};
 pub use agents::{Agent, SigningKey};
 pub use agreements::{Agreement, Version};
+pub use services::Service;
 pub use tokens::Token;
 
 /// Number and version of an agreement.
 pub type AgreementKey = (String, u32);
 
-/// Agencies, agents, agreements, tokens and revocations as of some event.
+/// Who offers a service, and its name.
+pub type ServiceKey = (AgencyCode, String);
+
+/// Agencies, agents, agreements, services, tokens and revocations as of some event.
 #[derive(Clone, Debug)]
 pub struct State {
     anchor: TrustAnchor,
@@ -37,6 +42,7 @@ pub struct State {
     agencies: Arc<BTreeMap<AgencyCode, Arc<Agency>>>,
     agents: Arc<BTreeMap<AgentId, Arc<Agent>>>,
     agreements: Arc<BTreeMap<AgreementKey, Arc<Agreement>>>,
+    services: Arc<BTreeMap<ServiceKey, Arc<Service>>>,
     tokens: Arc<BTreeMap<String, Token>>,
     /// Serial number to the instant of revocation.
     revoked: Arc<BTreeMap<Vec<u8>, Timestamp>>,
@@ -65,6 +71,7 @@ impl State {
             agencies: Arc::default(),
             agents: Arc::default(),
             agreements: Arc::default(),
+            services: Arc::default(),
             tokens: Arc::default(),
             revoked: Arc::default(),
         }
@@ -83,6 +90,9 @@ impl State {
             (Some(Detail::Certificate(detail)), kind) => self.apply_certificate(kind, detail, at),
             (Some(Detail::KeyBundle(bundle)), EventKind::KeyBundlePublished) => {
                 self.apply_bundle(bundle, &actor, at)
+            }
+            (Some(Detail::Service(statement)), EventKind::ServicePublished) => {
+                self.apply_service(statement, &actor, at)
             }
             (Some(Detail::Agreement(detail)), kind) => self.apply_agreement(kind, detail, &actor, at),
             _ => Ok(()),

@@ -123,6 +123,19 @@ impl PathTemplate {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Its literal segments, decoded, with `None` for parameters. Templates of one shape cover the same paths; among those
+    /// that cover a path, the one with the greatest shape is the most exact, from the left.
+    #[must_use]
+    pub fn shape(&self) -> Vec<Option<&str>> {
+        self.segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Literal(literal) => Some(literal.as_str()),
+                Segment::Parameter(_) => None,
+            })
+            .collect()
+    }
 }
 
 /// The segments between slashes, still encoded; none for `/`.

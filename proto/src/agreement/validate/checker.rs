@@ -169,7 +169,7 @@ impl Checker {
 }
 
 /// Control characters, and those that make a text read otherwise than it is stored.
-fn misleading(character: char) -> bool {
+pub(crate) fn misleading(character: char) -> bool {
     (character.is_control() && character != '\n')
         || matches!(
             character,

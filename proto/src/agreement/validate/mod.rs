@@ -10,8 +10,10 @@ mod parties;
 mod scope;
 mod terms;
 
+pub(crate) use checker::misleading;
 pub use mistake::{FieldError, Mistake};
-pub(super) use terms::is_word;
+pub(crate) use scope::is_operation_name;
+pub(crate) use terms::is_word;
 
 use self::checker::Checker;
 use super::calendar;

@@ -102,7 +102,7 @@ fn template(
 }
 
 /// What an operation may be called in agreements, catalogues and headers: at most 128 bytes, no white space at either end.
-fn is_operation_name(name: &str) -> bool {
+pub(crate) fn is_operation_name(name: &str) -> bool {
     (1..=OPERATION_LIMIT).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control)
 }
 

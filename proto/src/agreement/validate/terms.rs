@@ -151,7 +151,7 @@ fn word(checker: &mut Checker, path: &str, section: &str, value: &str) -> Option
 }
 
 /// 1 to 64 ASCII letters, digits, `.`, `_` and `-`, the first a letter or digit.
-pub(in crate::agreement) fn is_word(value: &str) -> bool {
+pub(crate) fn is_word(value: &str) -> bool {
     value.len() <= 64
         && value.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
