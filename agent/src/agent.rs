@@ -33,6 +33,7 @@ use crate::inbox::Inbox;
 use crate::link::{GatewayAddress, Link};
 use crate::metrics;
 use crate::outbox::Outbox;
+use crate::pkcs11::Pkcs11Settings;
 use crate::records::plan::Planner;
 use crate::records::trust::Refresher;
 use crate::records::{
@@ -57,6 +58,8 @@ pub struct Settings {
     pub public: GatewayAddress,
     /// Who the data folder must be of.
     pub expected: Option<AgentId>,
+    /// The token of the signing key, when it is in one.
+    pub signing: Option<Pkcs11Settings>,
     /// Refuse by the agreement before anything is sealed. Off only in trials, so that the gateway refuses.
     pub check_before_sending: bool,
     /// The key of the pseudonyms, when several agents of the agency share one; otherwise derived from the agent's own.

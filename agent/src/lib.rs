@@ -10,6 +10,7 @@
 //!   believes;
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
 //! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
+//! - [`pkcs11`]: the signing key in a token;
 //! - [`pseudonyms`]: what the gateway sees of a person.
 
 pub mod agent;
@@ -25,6 +26,7 @@ pub mod folders;
 pub mod identity;
 pub mod link;
 pub mod local;
+pub mod pkcs11;
 pub mod pseudonyms;
 pub mod records;
 pub mod renewal;

@@ -18,10 +18,11 @@ use crate::catalogue::Catalogue;
 use crate::checkpoint::{Checkpoints, Follower};
 use crate::directory::Directory;
 use crate::folders;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError};
 use crate::inbox::Inbox;
 use crate::link::{self, Backoff, GatewayAddress, Link, LinkSettings};
 use crate::outbox::Outbox;
+use crate::pkcs11::Token;
 use crate::pseudonyms::Pseudonyms;
 use crate::receiver::Receiver;
 use crate::records::plan::Planner;
@@ -82,7 +83,9 @@ fn open(
     changed: &watch::Sender<u64>,
 ) -> Result<Opened, StartError> {
     let Settings { data_dir, anchor, limits, .. } = settings;
-    let identity = Identity::open(data_dir, anchor).map_err(StartError::Identity)?;
+    let token = Token::of(settings.signing.as_ref())
+        .map_err(|error| StartError::Identity(IdentityError::Token(error)))?;
+    let identity = Identity::open_with(data_dir, anchor, token).map_err(StartError::Identity)?;
     let here = identity.agent().clone();
     if let Some(expected) = settings.expected.clone().filter(|expected| *expected != here) {
         return Err(StartError::OtherAgent { here, expected });

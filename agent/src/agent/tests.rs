@@ -31,6 +31,7 @@ fn settings(house: &House, gateway: &Stub, name: &str) -> Settings {
         agents: gateway.address.clone(),
         public: gateway.address.clone(),
         expected: None,
+        signing: None,
         check_before_sending: true,
         pseudonym_key: None,
         limits: Limits::default(),

@@ -301,8 +301,12 @@ impl Agreements {
             return Err(AgreementsError::OtherDocument);
         }
         let (chain, key) = identity.signing();
-        let signature = sign_document(found.document(), key.as_ref(), &chain, &self.0.agency)
-            .map_err(AgreementsError::Signature)?;
+        let (document, agency) = (found.document().clone(), self.0.agency.clone());
+        // A token signs in its own time.
+        let signed =
+            tokio::task::spawn_blocking(move || sign_document(&document, key.as_ref(), &chain, &agency));
+        let cut = |_| refused(Status::cancelled("arrêt / stopping"));
+        let signature = signed.await.map_err(cut)?.map_err(AgreementsError::Signature)?;
         let request =
             wire::SignAgreementRequest { number: number.to_owned(), version, signature: Some(signature) };
         let mut client = AgreementsClient::new(channel.clone());

@@ -90,6 +90,7 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
         agents: gateway.address.clone(),
         public: gateway.address.clone(),
         expected: None,
+        signing: None,
         check_before_sending: true,
         pseudonym_key: None,
         limits: Limits::default(),

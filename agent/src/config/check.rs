@@ -10,7 +10,7 @@ use passerelle_proto::envelope::PLAINTEXT_LIMIT;
 
 use super::mistake::Mistake;
 use super::sections::{File, Limits};
-use super::{Config, local, services};
+use super::{Config, local, services, signing};
 use crate::records;
 
 /// The configuration that the sections make, or `None` when a part without a default is missing.
@@ -26,6 +26,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let root = required(&file.gateway.root_certificate, "gateway.root_certificate", &base, mistakes);
     let local = local::settings(&file.local, &file.systems, (base.as_path(), data_dir.as_deref()), mistakes);
     let limits = limits(&file.limits, mistakes);
+    let signing = signing::settings(&file.signing, &file.agent.id, &base, mistakes);
     let metrics = metrics(&file.metrics.listen, mistakes);
     let calls = services::calls(&file.calls, &file.services, &base, mistakes);
     let folders = super::folders::check(&file.folders, &base, mistakes);
@@ -51,6 +52,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         metrics,
         calls,
         folders,
+        signing,
         tracing: file.tracing,
     })
 }

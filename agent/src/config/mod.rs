@@ -11,6 +11,7 @@ mod mistake;
 mod read;
 mod sections;
 mod services;
+mod signing;
 mod systems;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use crate::calls::CallSettings;
 use crate::enrol::EnrolSettings;
 use crate::folders::FolderSettings;
 use crate::link::GatewayAddress;
+use crate::pkcs11::Pkcs11Settings;
 use crate::records::Limits;
 
 /// Bytes that a configuration file may have.
@@ -69,6 +71,8 @@ pub struct Config {
     pub calls: CallSettings,
     /// Folders for systems that only know files.
     pub folders: Vec<FolderSettings>,
+    /// The token of the signing key, when it is in one.
+    pub signing: Option<Pkcs11Settings>,
     /// What is written to the standard error.
     pub tracing: Tracing,
 }
@@ -134,6 +138,7 @@ impl Config {
             anchor: self.anchor()?,
             agent: self.agent_id(),
             again,
+            signing: self.signing.clone(),
         })
     }
 
@@ -148,6 +153,7 @@ impl Config {
             agents: self.gateway_agents.clone(),
             public: self.gateway_public.clone(),
             expected: Some(self.agent_id()),
+            signing: self.signing.clone(),
             check_before_sending: self.check_before_sending,
             pseudonym_key: self.pseudonym_key()?,
             limits: self.limits.clone(),

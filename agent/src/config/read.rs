@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::mistake::Mistake;
 use super::sections::File;
 
-const SECTIONS: &str = "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, folders, tracing";
+const SECTIONS: &str = "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, folders, signing, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -44,6 +44,7 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.calls = section(&mut table, "calls", mistakes);
     file.services = named(&mut table, "services", mistakes);
     file.folders = super::folders::read(table.remove("folders"), mistakes);
+    file.signing = section(&mut table, "signing", mistakes);
     file.tracing = section(&mut table, "tracing", mistakes);
     for key in table.keys() {
         mistakes.push(unknown(key, SECTIONS));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::folders::Folders;
 use super::local::Local;
 use super::services::{Calls, Service};
+use super::signing::Signing;
 use super::systems::SystemSection;
 use crate::records;
 
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub(super) calls: Calls,
     pub(super) services: Vec<(String, Service)>,
     pub(super) folders: Folders,
+    pub(super) signing: Signing,
     pub(super) tracing: Tracing,
 }
 

@@ -29,6 +29,8 @@ fn ten_mistakes_are_told_together() {
         lifetime_default_s = 2678401
         [metrics]
         listen = "localhost"
+        [signing]
+        pkcs11_token = "organisme"
         [tracing]
         level = "passerelle=beaucoup"
     "#;
@@ -47,6 +49,8 @@ fn ten_mistakes_are_told_together() {
         "local.liste",
         "local.listen",
         "metrics.listen",
+        "signing.pkcs11_module",
+        "signing.pkcs11_pin_file",
         "surprise",
         "tracing.level",
     ];
@@ -81,6 +85,7 @@ fn the_sample_is_without_mistake_and_shows_the_defaults() {
         "[calls]",
         "[services.",
         "[folders]",
+        "[signing]",
         "[tracing]",
     ] {
         assert!(SAMPLE.contains(section), "{section}");

@@ -20,6 +20,7 @@ use passerelle_proto::wire::enrolment_client::EnrolmentClient;
 
 use crate::identity::{Enrolling, Identity, IdentityError, Issued};
 use crate::link::{self, GatewayAddress, LinkError};
+use crate::pkcs11::{Pkcs11Settings, Token};
 
 /// What an enrolment needs beside its token.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct EnrolSettings {
     pub agent: AgentId,
     /// Replace the certificates of an agent that is enrolled already.
     pub again: bool,
+    /// The token in which the signing key is to be made, when it is not a file.
+    pub signing: Option<Pkcs11Settings>,
 }
 
 /// Why an enrolment failed. People read these.
@@ -43,6 +46,9 @@ pub enum EnrolError {
     /// Our own folder.
     #[error("l'identité de l'agent / the agent's identity")]
     Identity(#[source] IdentityError),
+    /// The work was cut off.
+    #[error("l'inscription a été interrompue ; relancez-la / the enrolment was cut off; run it again")]
+    Stopping,
     /// TLS could not be set up: ours.
     #[error("TLS n'a pu être préparé / TLS could not be set up")]
     Tls(#[source] TlsError),
@@ -79,9 +85,15 @@ pub async fn enrol(
     token: &str,
     clock: &SharedClock,
 ) -> Result<Identity, EnrolError> {
-    let EnrolSettings { data_dir, address, anchor, agent, again } = settings;
-    let mut enrolling = Enrolling::begin(data_dir, anchor, agent, *again).map_err(EnrolError::Identity)?;
-    let requests = enrolling.requests().map_err(EnrolError::Identity)?;
+    let EnrolSettings { address, anchor, .. } = settings;
+    let (enrolling, requests) = blocking(settings.clone(), |settings| {
+        let token = Token::of(settings.signing.as_ref()).map_err(IdentityError::Token)?;
+        let EnrolSettings { data_dir, anchor, agent, again, .. } = settings;
+        let mut enrolling = Enrolling::begin_with(&data_dir, &anchor, &agent, again, token)?;
+        let requests = enrolling.requests()?;
+        Ok((enrolling, requests))
+    })
+    .await?;
     let tls = ClientTls::new(ClientSettings {
         credential: None,
         anchor: anchor.clone(),
@@ -100,7 +112,17 @@ pub async fn enrol(
     line.cut();
     let answer = answer.map_err(|status| EnrolError::Refused(Box::new(status)))?;
     let (issued, log_key) = read(&answer, anchor)?;
-    enrolling.finish(&issued, &log_key, clock.now()).map_err(EnrolError::Identity)
+    let now = clock.now();
+    blocking(enrolling, move |enrolling| enrolling.finish(&issued, &log_key, now)).await
+}
+
+/// Disk and token are worked with where blocking is allowed.
+async fn blocking<I: Send + 'static, T: Send + 'static>(
+    input: I,
+    work: impl FnOnce(I) -> Result<T, IdentityError> + Send + 'static,
+) -> Result<T, EnrolError> {
+    let done = tokio::task::spawn_blocking(move || work(input)).await;
+    done.map_err(|_| EnrolError::Stopping)?.map_err(EnrolError::Identity)
 }
 
 /// What the answer holds. Who and whose it is, the identity checks.

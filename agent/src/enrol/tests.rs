@@ -19,6 +19,7 @@ fn settings(house: &House, stub: &Stub) -> EnrolSettings {
         anchor: house.anchor(),
         agent: AGENT.parse().unwrap(),
         again: false,
+        signing: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use passerelle_pki::clock::Timestamp;
-use passerelle_pki::key::{KeyId, Signer};
+use passerelle_pki::key::KeyId;
 use passerelle_proto::envelope::KemKeys;
 use passerelle_proto::{bundle, wire};
 use prost::Message;
@@ -63,7 +63,7 @@ impl Store {
             return statement;
         }
         let certified = self.certified()?;
-        let expires = now.plus(BUNDLE_LIFETIME).min(certified.signing_certificate.not_after());
+        let expires = now.plus(BUNDLE_LIFETIME).min(certified.certificates.signing.not_after());
         let key = self.folder.create_kem()?;
         let signer = &certified.signing_key;
         let statement = bundle::sign(&self.manifest.agent, key.public_key(), (now, expires), signer.as_ref())

@@ -12,6 +12,7 @@ use passerelle_proto::bundle::BundleError;
 use passerelle_proto::envelope::KemError;
 
 use super::StorageError;
+use crate::pkcs11::Pkcs11Error;
 
 /// Why an identity cannot be opened, made or changed. People read these: French first, English beside it.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,15 @@ pub enum IdentityError {
     /// A key cannot be made or used.
     #[error("une clé ne peut servir / a key cannot be used")]
     Key(#[source] KeyError),
+    /// The token that keeps the signing key.
+    #[error("la clé de signature / the signing key")]
+    Token(#[source] Pkcs11Error),
+    /// The signing key is in a token, and the configuration names none.
+    #[error(
+        "la clé de signature est dans un jeton PKCS#11 ; rétablissez la section [signing] de la configuration / \
+         the signing key is in a PKCS#11 token; put the section [signing] of the configuration back"
+    )]
+    TokenNotConfigured,
     /// A KEM key cannot be made or read.
     #[error("une clé de chiffrement ne peut servir / an encryption key cannot be used")]
     Kem(#[source] KemError),

@@ -203,6 +203,7 @@ impl Folder {
     }
 }
 
+/// A signing key in the token has no file; naming one that is not there does no harm.
 fn named_files(manifest: &Manifest) -> Vec<String> {
     let certified = manifest.certified.iter().flat_map(|certified| {
         [Kind::Tls.file_name(certified.tls.key), Kind::Signing.file_name(certified.signing.key)]

@@ -26,6 +26,9 @@ pub(super) struct Manifest {
     /// KEM keys, oldest first.
     #[serde(default)]
     pub(super) kem: Vec<KemEntry>,
+    /// Signing keys that are in the token instead of a file: in force, pending, or still to be destroyed there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "several")]
+    pub(super) in_token: Vec<KeyId>,
 }
 
 /// The keys in force.
@@ -76,8 +79,44 @@ pub(super) struct KemEntry {
 }
 
 impl Manifest {
+    /// The signing keys that are of use: in force, or waiting for their certificate.
+    pub(super) fn signing_keys(&self) -> [Option<KeyId>; 2] {
+        [
+            self.certified.as_ref().map(|certified| certified.signing.key),
+            self.pending.map(|pending| pending.signing),
+        ]
+    }
+
+    pub(super) fn is_in_token(&self, key: KeyId) -> bool {
+        self.in_token.contains(&key)
+    }
+
     pub(super) fn new(agent: AgentId, trust_domain: TrustDomain) -> Self {
-        Self { format: FORMAT, agent, trust_domain, certified: None, pending: None, kem: Vec::new() }
+        Self {
+            format: FORMAT,
+            agent,
+            trust_domain,
+            certified: None,
+            pending: None,
+            kem: Vec::new(),
+            in_token: Vec::new(),
+        }
+    }
+}
+
+/// Several key ids, likewise.
+mod several {
+    use passerelle_pki::key::KeyId;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(keys: &[KeyId], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(keys.iter().map(KeyId::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyId>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
     }
 }
 

@@ -9,6 +9,10 @@
 //!   every header that could still be sealed to it has ended too, and the inbox needs it no more;
 //! - a certificate from the gateway is believed only for our own name, our own key and our own root.
 //!
+//! The signing key may be in a PKCS#11 token instead of a file ([`KeyStore`]): it is made there, and the manifest says so. Where
+//! the next one is made, the configuration says: a renewal moves it in; out again takes an enrolment, since a token that the
+//! configuration does not name cannot sign the renewal's bundle.
+//!
 //! One process at a time: the folder is locked. Every file is 0600.
 //!
 //! Trust: whoever reads this folder *is* the agent until it is revoked, and can open what was sealed to it.
@@ -16,6 +20,7 @@
 mod bundles;
 mod error;
 mod folder;
+mod keystore;
 mod manifest;
 mod storage;
 mod store;
@@ -25,6 +30,8 @@ mod summary;
 pub(crate) mod house;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +39,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use passerelle_pki::certificate::{Chain, TrustAnchor, VerifiedCertificate};
 use passerelle_pki::clock::Timestamp;
-use passerelle_pki::key::{Ed25519Key, KeyId, Signer};
+use passerelle_pki::key::{KeyId, Signer};
 use passerelle_pki::name::AgentId;
 use passerelle_pki::tls::Credential;
 use passerelle_proto::envelope::KemKeys;
@@ -41,6 +48,7 @@ use tokio::sync::watch;
 
 pub use bundles::{BUNDLE_LIFETIME, HEADER_LIFETIME};
 pub use error::IdentityError;
+pub use keystore::KeyStore;
 pub use storage::{SEALING_OVERHEAD, StorageError, StorageKey};
 pub use store::{Enrolling, Issued, Requests};
 pub use summary::Summary;
@@ -50,11 +58,18 @@ use store::Store;
 /// The two certified keys, as they serve now.
 #[derive(Clone, Debug)]
 pub(crate) struct Certified {
-    tls: Credential,
-    tls_certificate: VerifiedCertificate,
-    signing_key: Arc<Ed25519Key>,
+    tls_key: Arc<dyn Signer>,
+    signing_key: Arc<dyn Signer>,
+    certificates: Certificates,
+}
+
+/// What certifies them.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificates {
+    tls_chain: Chain,
+    tls: VerifiedCertificate,
     signing_chain: Chain,
-    signing_certificate: VerifiedCertificate,
+    signing: VerifiedCertificate,
     log_vkey: String,
 }
 
@@ -97,10 +112,22 @@ impl Identity {
     /// [`IdentityError::NotEnrolled`] when there is none, [`IdentityError::InUse`] when another process has it;
     /// otherwise what is damaged, and where.
     pub fn open(data_dir: &Path, anchor: &TrustAnchor) -> Result<Self, IdentityError> {
-        Self::of(Store::open(data_dir, anchor)?)
+        Self::open_with(data_dir, anchor, None)
     }
 
-    fn of(store: Store) -> Result<Self, IdentityError> {
+    /// The same, with the token that keeps the signing key, or is to keep the next one.
+    ///
+    /// # Errors
+    /// As [`Identity::open`], and what the token says.
+    pub fn open_with(
+        data_dir: &Path,
+        anchor: &TrustAnchor,
+        token: Option<Arc<dyn KeyStore>>,
+    ) -> Result<Self, IdentityError> {
+        Self::of(Store::open(data_dir, anchor, token)?)
+    }
+
+    fn of(mut store: Store) -> Result<Self, IdentityError> {
         store.sweep()?;
         let current = Current { certified: store.certified()?, kem_keys: Arc::new(store.kem_keys()?) };
         Ok(Self(Arc::new(Inner {
@@ -139,33 +166,35 @@ impl Identity {
     /// The key that signs headers, acknowledgements, bundles and agreements. Take it anew for each: it is renewed.
     #[must_use]
     pub fn signer(&self) -> Arc<dyn Signer> {
-        Arc::<Ed25519Key>::clone(&self.0.current.load().certified.signing_key)
+        Arc::clone(&self.0.current.load().certified.signing_key)
     }
 
     /// The chain of the signing certificate, with the key that belongs to it.
     #[must_use]
     pub fn signing(&self) -> (Chain, Arc<dyn Signer>) {
         let current = self.0.current.load();
-        let key: Arc<dyn Signer> = Arc::<Ed25519Key>::clone(&current.certified.signing_key);
-        (current.certified.signing_chain.clone(), key)
+        let Certified { signing_key, certificates, .. } = &current.certified;
+        (certificates.signing_chain.clone(), Arc::clone(signing_key))
     }
 
     /// The signing certificate.
     #[must_use]
     pub fn signing_certificate(&self) -> VerifiedCertificate {
-        self.0.current.load().certified.signing_certificate.clone()
+        self.0.current.load().certified.certificates.signing.clone()
     }
 
     /// The TLS certificate.
     #[must_use]
     pub fn tls_certificate(&self) -> VerifiedCertificate {
-        self.0.current.load().certified.tls_certificate.clone()
+        self.0.current.load().certified.certificates.tls.clone()
     }
 
     /// The TLS certificate with its key, as a connection presents it.
     #[must_use]
     pub fn tls(&self) -> Credential {
-        self.0.current.load().certified.tls.clone()
+        let current = self.0.current.load();
+        let Certified { tls_key, certificates, .. } = &current.certified;
+        Credential { chain: certificates.tls_chain.clone(), key: Arc::clone(tls_key) }
     }
 
     /// Every KEM key that a record may still be sealed to.
@@ -183,7 +212,7 @@ impl Identity {
     /// The verifier key of the log (C2SP vkey), as the gateway gave it at enrolment.
     #[must_use]
     pub fn log_vkey(&self) -> String {
-        self.0.current.load().certified.log_vkey.clone()
+        self.0.current.load().certified.certificates.log_vkey.clone()
     }
 
     /// Told whenever certificates or KEM keys have changed.
@@ -197,8 +226,8 @@ impl Identity {
     #[must_use]
     pub fn renewal_due(&self) -> Timestamp {
         let current = self.0.current.load();
-        let Certified { tls_certificate, signing_certificate, .. } = &current.certified;
-        [tls_certificate, signing_certificate]
+        let Certificates { tls, signing, .. } = &current.certified.certificates;
+        [tls, signing]
             .map(|certificate| {
                 bundles::due((certificate.not_before(), certificate.not_after()), certificate.key_id())
             })
@@ -276,7 +305,7 @@ impl Identity {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let current = self.0.current.load();
-        Summary::of(&self.store(), &current.certified)
+        Summary::of(&self.store(), &current.certified.certificates)
     }
 
     fn reload(&self, store: &Store) -> Result<(), IdentityError> {

@@ -8,15 +8,14 @@ use std::sync::Arc;
 
 use passerelle_pki::certificate::{Chain, TrustAnchor, Usage, VerifiedCertificate};
 use passerelle_pki::clock::Timestamp;
-use passerelle_pki::key::{Ed25519Key, KeyId, Signer};
+use passerelle_pki::key::{KeyId, Signer};
 use passerelle_pki::name::{AgentId, Identity as Name};
 use passerelle_pki::request;
-use passerelle_pki::tls::Credential;
 use passerelle_proto::tlog::vkey::NoteVerifier;
 
 use super::folder::{Folder, Kind};
 use super::manifest::{CertifiedKey, CertifiedKeys, Manifest, PendingKeys};
-use super::{Certified, Identity, IdentityError, StorageKey};
+use super::{Certificates, Certified, Identity, IdentityError, KeyStore, StorageKey};
 
 /// The certification requests of a pair of keys, PKCS#10, DER.
 #[derive(Clone, Debug)]
@@ -36,12 +35,17 @@ pub struct Issued {
     pub signing: Chain,
 }
 
+/// A TLS key and a signing key.
+type Pair = (Arc<dyn Signer>, Arc<dyn Signer>);
+
 /// The folder and what its manifest says.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) folder: Folder,
     pub(super) manifest: Manifest,
     anchor: TrustAnchor,
+    /// Where the next signing key is made, when not in a file.
+    token: Option<Arc<dyn KeyStore>>,
 }
 
 /// An identity that waits for its certificates.
@@ -63,15 +67,34 @@ impl Enrolling {
         agent: &AgentId,
         again: bool,
     ) -> Result<Self, IdentityError> {
+        Self::begin_with(data_dir, anchor, agent, again, None)
+    }
+
+    /// The same, with the token in which the signing key is to be made.
+    ///
+    /// # Errors
+    /// As [`Enrolling::begin`].
+    pub fn begin_with(
+        data_dir: &Path,
+        anchor: &TrustAnchor,
+        agent: &AgentId,
+        again: bool,
+        token: Option<Arc<dyn KeyStore>>,
+    ) -> Result<Self, IdentityError> {
         let folder = Folder::create(data_dir)?;
-        let fresh = || Manifest::new(agent.clone(), anchor.domain().clone());
+        let fresh = |in_token| {
+            let manifest = Manifest::new(agent.clone(), anchor.domain().clone());
+            Manifest { in_token, ..manifest }
+        };
         let manifest = match folder.read_manifest()? {
-            None => fresh(),
+            None => fresh(Vec::new()),
             // Nothing was certified: the attempt was for another name, and its keys are of no use.
-            Some(manifest) if manifest.certified.is_none() && manifest.agent != *agent => fresh(),
+            Some(manifest) if manifest.certified.is_none() && manifest.agent != *agent => {
+                fresh(manifest.in_token)
+            }
             Some(manifest) => manifest,
         };
-        let store = Store { folder, manifest, anchor: anchor.clone() }.checked()?;
+        let store = Store { folder, manifest, anchor: anchor.clone(), token }.checked()?;
         if store.manifest.agent != *agent {
             return Err(IdentityError::OtherAgent { here: store.manifest.agent, wanted: agent.clone() });
         }
@@ -106,19 +129,27 @@ impl Enrolling {
 }
 
 impl Store {
-    pub(super) fn open(data_dir: &Path, anchor: &TrustAnchor) -> Result<Self, IdentityError> {
-        Self::read(Folder::open(data_dir)?, anchor)
+    pub(super) fn open(
+        data_dir: &Path,
+        anchor: &TrustAnchor,
+        token: Option<Arc<dyn KeyStore>>,
+    ) -> Result<Self, IdentityError> {
+        Self::read(Folder::open(data_dir)?, anchor, token)
     }
 
     /// Without the lock: for a look only.
     pub(super) fn look(data_dir: &Path, anchor: &TrustAnchor) -> Result<Self, IdentityError> {
-        Self::read(Folder::look(data_dir)?, anchor)
+        Self::read(Folder::look(data_dir)?, anchor, None)
     }
 
-    fn read(folder: Folder, anchor: &TrustAnchor) -> Result<Self, IdentityError> {
+    fn read(
+        folder: Folder,
+        anchor: &TrustAnchor,
+        token: Option<Arc<dyn KeyStore>>,
+    ) -> Result<Self, IdentityError> {
         let manifest = folder.read_manifest()?.filter(|manifest| manifest.certified.is_some());
         let manifest = manifest.ok_or_else(|| IdentityError::NotEnrolled(folder.path().to_owned()))?;
-        Self { folder, manifest, anchor: anchor.clone() }.checked()
+        Self { folder, manifest, anchor: anchor.clone(), token }.checked()
     }
 
     fn checked(self) -> Result<Self, IdentityError> {
@@ -141,8 +172,24 @@ impl Store {
         self.folder.storage_key()
     }
 
-    pub(super) fn sweep(&self) -> Result<(), IdentityError> {
-        self.folder.sweep(&self.manifest)
+    pub(super) fn sweep(&mut self) -> Result<(), IdentityError> {
+        self.folder.sweep(&self.manifest)?;
+        self.sweep_token()
+    }
+
+    /// Destroys former keys in the token. Without it they wait; their ids stay in the manifest until they are gone.
+    fn sweep_token(&mut self) -> Result<(), IdentityError> {
+        let Some(token) = self.token.clone() else { return Ok(()) };
+        let useful = self.manifest.signing_keys();
+        let (kept, former): (Vec<KeyId>, Vec<KeyId>) =
+            self.manifest.in_token.iter().partition(|key| useful.contains(&Some(**key)));
+        if former.is_empty() {
+            return Ok(());
+        }
+        for key in former {
+            token.destroy(key).map_err(IdentityError::Token)?;
+        }
+        self.commit(Manifest { in_token: kept, ..self.manifest.clone() })
     }
 
     /// Writes the next manifest; only then it is in force here.
@@ -153,25 +200,49 @@ impl Store {
     }
 
     pub(super) fn prepare(&mut self) -> Result<Requests, IdentityError> {
-        let (tls, signing) = match self.manifest.pending {
-            Some(pending) => (
-                self.folder.load_key(Kind::Tls, pending.tls)?,
-                self.folder.load_key(Kind::Signing, pending.signing)?,
-            ),
+        let pending = self.manifest.pending.filter(|pending| self.is_where_wanted(pending.signing));
+        let (tls, signing) = match pending {
+            Some(pending) => {
+                let tls: Arc<dyn Signer> = Arc::new(self.folder.load_key(Kind::Tls, pending.tls)?);
+                (tls, self.signing_key(pending.signing)?)
+            }
             None => self.make_pair()?,
         };
         let name = Name::from(self.manifest.agent.clone());
-        let request = |key: &Ed25519Key| {
+        let request = |key: &dyn Signer| {
             request::create(key, &name, self.anchor.domain()).map_err(IdentityError::Request)
         };
-        Ok(Requests { tls: request(&tls)?, signing: request(&signing)? })
+        Ok(Requests { tls: request(tls.as_ref())?, signing: request(signing.as_ref())? })
     }
 
-    fn make_pair(&mut self) -> Result<(Ed25519Key, Ed25519Key), IdentityError> {
-        let (tls, signing) = (self.folder.create_key(Kind::Tls)?, self.folder.create_key(Kind::Signing)?);
+    /// Whether a key that waits for its certificate is where the configuration now says.
+    fn is_where_wanted(&self, key: KeyId) -> bool {
+        self.manifest.is_in_token(key) == self.token.is_some()
+    }
+
+    fn make_pair(&mut self) -> Result<Pair, IdentityError> {
+        let tls: Arc<dyn Signer> = Arc::new(self.folder.create_key(Kind::Tls)?);
+        let mut in_token = self.manifest.in_token.clone();
+        let signing: Arc<dyn Signer> = match &self.token {
+            None => Arc::new(self.folder.create_key(Kind::Signing)?),
+            Some(token) => {
+                let key = token.generate().map_err(IdentityError::Token)?;
+                in_token.push(key.key_id());
+                key
+            }
+        };
         let pending = Some(PendingKeys { tls: tls.key_id(), signing: signing.key_id() });
-        self.commit(Manifest { pending, ..self.manifest.clone() })?;
+        self.commit(Manifest { pending, in_token, ..self.manifest.clone() })?;
         Ok((tls, signing))
+    }
+
+    /// A signing key from where it is.
+    fn signing_key(&self, key: KeyId) -> Result<Arc<dyn Signer>, IdentityError> {
+        if !self.manifest.is_in_token(key) {
+            return Ok(Arc::new(self.folder.load_key(Kind::Signing, key)?));
+        }
+        let token = self.token.as_ref().ok_or(IdentityError::TokenNotConfigured)?;
+        token.find(key).map_err(IdentityError::Token)
     }
 
     pub(super) fn install(&mut self, issued: &Issued, now: Timestamp) -> Result<(), IdentityError> {
@@ -230,22 +301,34 @@ impl Store {
         Ok(certificate)
     }
 
-    /// The keys in force, from their files.
+    /// The keys in force.
     pub(super) fn certified(&self) -> Result<Certified, IdentityError> {
+        let certificates = self.certificates()?;
+        Ok(Certified {
+            tls_key: Arc::new(self.folder.load_key(Kind::Tls, certificates.tls.key_id())?),
+            signing_key: self.signing_key(certificates.signing.key_id())?,
+            certificates,
+        })
+    }
+
+    /// What certifies the keys in force.
+    pub(super) fn certificates(&self) -> Result<Certificates, IdentityError> {
         let not_enrolled = || IdentityError::NotEnrolled(self.folder.path().to_owned());
         let CertifiedKeys { tls, signing, log_vkey } =
             self.manifest.certified.as_ref().ok_or_else(not_enrolled)?;
-        let (tls_chain, tls_certificate) = self.read_certified(tls, Usage::Tls)?;
-        let (signing_chain, signing_certificate) = self.read_certified(signing, Usage::Signing)?;
-        let tls_key = Arc::new(self.folder.load_key(Kind::Tls, tls.key)?);
-        Ok(Certified {
-            tls: Credential { chain: tls_chain, key: tls_key },
-            tls_certificate,
-            signing_key: Arc::new(self.folder.load_key(Kind::Signing, signing.key)?),
-            signing_chain,
-            signing_certificate,
-            log_vkey: log_vkey.clone(),
-        })
+        let (tls_chain, tls) = self.read_certified(tls, Usage::Tls)?;
+        let (signing_chain, signing) = self.read_certified(signing, Usage::Signing)?;
+        Ok(Certificates { tls_chain, tls, signing_chain, signing, log_vkey: log_vkey.clone() })
+    }
+
+    /// Reads every key file that is in force; a key in a token is not asked for.
+    pub(super) fn look_at_files(&self) -> Result<(), IdentityError> {
+        let Certificates { tls, signing, .. } = self.certificates()?;
+        self.folder.load_key(Kind::Tls, tls.key_id())?;
+        if !self.manifest.is_in_token(signing.key_id()) {
+            self.folder.load_key(Kind::Signing, signing.key_id())?;
+        }
+        Ok(())
     }
 
     fn read_certified(

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use passerelle_pki::certificate::TrustAnchor;
 use passerelle_pki::clock::Timestamp;
+use passerelle_pki::key::KeyId;
 use passerelle_pki::name::{AgentId, TrustDomain};
 
 use super::store::Store;
-use super::{Certified, IdentityError};
+use super::{Certificates, IdentityError};
 
 /// Names and dates of an identity, for status pages and the doctor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,10 @@ pub struct Summary {
     pub bundle_until: Option<Timestamp>,
     /// KEM keys kept, earlier ones included.
     pub kem_keys: usize,
+    /// The signing key.
+    pub signing_key: KeyId,
+    /// Whether it is in a token.
+    pub in_token: bool,
     /// Verifier key of the log.
     pub log_vkey: String,
 }
@@ -36,20 +41,22 @@ impl Summary {
     /// As [`super::Identity::open`], except for the lock.
     pub fn read(data_dir: &Path, anchor: &TrustAnchor) -> Result<Self, IdentityError> {
         let store = Store::look(data_dir, anchor)?;
-        let certified = store.certified()?;
-        Ok(Self::of(&store, &certified))
+        store.look_at_files()?;
+        Ok(Self::of(&store, &store.certificates()?))
     }
 
-    pub(super) fn of(store: &Store, certified: &Certified) -> Self {
+    pub(super) fn of(store: &Store, certificates: &Certificates) -> Self {
         let published = store.manifest.kem.iter().rev().find(|entry| entry.published_ms.is_some());
         Self {
             agent: store.agent().clone(),
             trust_domain: store.anchor().domain().clone(),
-            tls_until: certified.tls_certificate.not_after(),
-            signing_until: certified.signing_certificate.not_after(),
+            tls_until: certificates.tls.not_after(),
+            signing_until: certificates.signing.not_after(),
             bundle_until: published.map(|entry| Timestamp::from_millis(entry.expires_ms)),
+            signing_key: certificates.signing.key_id(),
+            in_token: store.manifest.is_in_token(certificates.signing.key_id()),
             kem_keys: store.manifest.kem.len(),
-            log_vkey: certified.log_vkey.clone(),
+            log_vkey: certificates.log_vkey.clone(),
         }
     }
 }

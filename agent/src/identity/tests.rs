@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use passerelle_pki::certificate::Usage;
+use passerelle_pki::key::Ed25519Key;
 use passerelle_proto::statement::key_hint;
 
 use super::house::{DAY, House, START};

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use passerelle_proto::envelope::SealError;
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::reason;
 
@@ -170,6 +171,11 @@ impl From<SendError> for Fault {
             }
             SendError::Invalid { field, fr, en } => {
                 Self::invalid(&[(format!("{field} : {fr}"), format!("{field}: {en}"))])
+            }
+            SendError::Seal(SealError::Signer(_)) => {
+                let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+                of(unavailable, "SIGNING_KEY_UNAVAILABLE", "Clé de signature inaccessible", &error)
+                    .retry_after(10)
             }
             SendError::Seal(_) => of(bad, "RECORD_NOT_SEALABLE", "Demande à corriger", &error),
             SendError::Caller(error) => error.into(),

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 
 use super::{Receiver, SessionError};
 use crate::link;
+use crate::records::blocking::blocking;
 
 /// Deliveries that may be unacknowledged: at 1 MiB each, what a session holds in memory.
 const CREDIT: usize = 32;
@@ -45,7 +46,7 @@ impl Receiver {
             while let Some(Some(taken)) = taking.next().now_or_never() {
                 note(taken, &mut ready, &mut not_yet)?;
             }
-            self.acknowledge(&frames, &mut ready, &mut unanswered)?;
+            self.acknowledge(&frames, &mut ready, &mut unanswered).await?;
             // One after the other, so that systems see records in the order of the answers.
             if settling.is_empty() && !answered.is_empty() {
                 let (inbox, Answered { ours, elsewhere, .. }) = (&self.inbox, std::mem::take(&mut answered));
@@ -80,7 +81,7 @@ impl Receiver {
     }
 
     /// Signs what is ready, and sends it.
-    fn acknowledge(
+    async fn acknowledge(
         &self,
         frames: &mpsc::Sender<CollectFrame>,
         ready: &mut Vec<Acknowledged>,
@@ -88,10 +89,14 @@ impl Receiver {
     ) -> Result<(), SessionError> {
         let batch = std::mem::take(ready);
         for exchanges in batch.chunks(EXCHANGES_LIMIT) {
-            let now = self.clock.now().as_millis();
-            let signed =
-                acknowledgement::sign(self.identity.agent(), now, exchanges, self.identity.signer().as_ref())
-                    .map_err(|error| Status::internal(link::chain(&error)))?;
+            let (now, batch, identity) =
+                (self.clock.now().as_millis(), exchanges.to_vec(), self.identity.clone());
+            // A token signs in its own time.
+            let signed = blocking(move || {
+                acknowledgement::sign(identity.agent(), now, &batch, identity.signer().as_ref())
+            });
+            let signed = signed.await.map_err(|error| Status::cancelled(link::chain(&error)))?;
+            let signed = signed.map_err(|error| Status::internal(link::chain(&error)))?;
             put(frames, Frame::Acknowledgement(signed))?;
             unanswered.push_back(exchanges.to_vec());
         }
