@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use passerelle_pki::name::AgencyCode;
 use passerelle_proto::exchange_id::ExchangeId;
 
+use super::call::CallArguments;
 use super::examples;
 use super::failure::Failure;
 use crate::client::LocalClient;
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Serve,
     /// Transmet des fichiers. / Sends files.
     Send(Box<SendArguments>),
+    /// Appelle un service d'un autre organisme. / Calls a service of another agency.
+    Call(Box<CallArguments>),
     /// Énumère les enregistrements reçus. / Lists the records received.
     #[command(after_help = examples::INBOX)]
     Inbox {

@@ -8,6 +8,7 @@ Exemples / Examples:
   passerelle-agent doctor
   passerelle-agent agreement sign ENT-2026-001 1
   passerelle-agent send avis.pdf --agreement ENT-2026-001 --wait
+  passerelle-agent call ramq dossiers /dossiers/1042
   passerelle-agent take --all --into /srv/recus
 
 La configuration est lue de --config (défaut : passerelle-agent.toml).
@@ -39,6 +40,16 @@ Exemples / Examples:
 
 Avec --json, une ligne par fichier. Sans --wait, « fait » veut dire : durable dans la boîte d'envoi.
 With --json, one line per file. Without --wait, \"done\" means: durable in the outbox.";
+
+pub(super) const CALL: &str = "\
+Exemples / Examples:
+  passerelle-agent call ramq dossiers /dossiers/1042
+  passerelle-agent call ramq dossiers /dossiers?ville=Laval --purpose QC-F --case-reference D-1042 --include
+  passerelle-agent call ramq dossiers /dossiers/1042/pieces --data @piece.pdf --content-type application/pdf --acting-user m.roy
+  passerelle-agent call ramq dossiers /dossiers/1042/photo --output photo.jpg --deadline 60
+
+La réponse va sur la sortie standard, inchangée. Statut 1 aussi quand le service répond 400 ou plus.
+The answer goes to the standard output, unchanged. Status 1 also when the service answers 400 or more.";
 
 pub(super) const INBOX: &str = "\
 Exemples / Examples:

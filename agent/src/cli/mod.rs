@@ -5,6 +5,7 @@
 
 mod agreement;
 mod arguments;
+mod call;
 mod doctor;
 mod enrol;
 mod examples;
@@ -59,6 +60,7 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
             runtime.map_err(|error| Failure::of(&error))?.block_on(serve::run(&config.load()?, clock))
         }
         Command::Send(arguments) => block_on(send::run(&arguments, &config.client()?)),
+        Command::Call(arguments) => block_on(call::run(&arguments, &config.client()?)),
         Command::Inbox { action, list } => {
             let list = match action {
                 Some(InboxAction::List(list)) => list,

@@ -29,6 +29,7 @@ fn every_example_parses() {
         examples::ENROL,
         examples::SERVE,
         examples::SEND,
+        examples::CALL,
         examples::INBOX,
         examples::TAKE,
         examples::STATUS,

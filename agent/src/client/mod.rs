@@ -1,6 +1,7 @@
 //! A client of the local interface of a running agent: for the command line, and for whoever works with an agent from
 //! Rust. Bodies are streams in both directions; nothing is held whole.
 
+mod call;
 mod content;
 mod error;
 mod lenient;
@@ -30,6 +31,7 @@ use crate::local::model::{
     SignRequest, Signed, Status,
 };
 
+pub use call::{CallAnswer, CallOptions};
 pub use content::Content;
 pub use error::ClientError;
 pub use options::{InboxQuery, RecordsQuery, SendOptions};
@@ -204,13 +206,16 @@ impl LocalClient {
 
 /// The answer, unless it is a refusal.
 async fn accepted(answer: Response<Incoming>) -> Result<Response<Incoming>, ClientError> {
-    if answer.status().is_success() {
-        return Ok(answer);
-    }
+    if answer.status().is_success() { Ok(answer) } else { Err(refused(answer).await) }
+}
+
+/// The refusal that an answer is.
+async fn refused(answer: Response<Incoming>) -> ClientError {
     let status = answer.status().as_u16();
-    match serde_json::from_slice::<Problem>(&whole(answer).await?) {
-        Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
-        Err(error) => Err(ClientError::Unreadable { status, source: Some(error) }),
+    match whole(answer).await.map(|bytes| serde_json::from_slice::<Problem>(&bytes)) {
+        Ok(Ok(problem)) => ClientError::Refused(Box::new(problem)),
+        Ok(Err(error)) => ClientError::Unreadable { status, source: Some(error) },
+        Err(error) => error,
     }
 }
 
