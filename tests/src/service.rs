@@ -85,6 +85,11 @@ impl Service {
         self.notes.visits().clone()
     }
 
+    /// Forgets every request so far.
+    pub fn forget(&self) {
+        self.notes.visits().clear();
+    }
+
     /// The last request that reached it.
     ///
     /// # Errors

@@ -158,7 +158,8 @@ impl Agent {
             check: settings.check_before_sending,
         };
         let folder = settings.data_dir.join("calls");
-        let calls = Calls::new(planner.clone(), link.clone(), Arc::clone(&refresher), &folder);
+        let calls =
+            Calls::new(planner.clone(), catalogue.clone(), link.clone(), Arc::clone(&refresher), &folder);
         let calls = calls.map_err(StartError::Calls)?;
         let agent = Self(Arc::new(Inner {
             identity,

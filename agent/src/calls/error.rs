@@ -6,6 +6,8 @@ use passerelle_proto::wire::{Denial, Reason};
 use tonic::Status;
 
 use super::belief::Doubted;
+use crate::catalogue::OperationError;
+use crate::catalogue::openapi::CallMistake;
 use crate::records::{SendError, StoreError};
 
 /// Why a call has no answer.
@@ -27,6 +29,9 @@ pub enum CallError {
          the answer is not the providing agency's, or is not permitted: nothing of it is handed over"
     )]
     NotBelieved(#[source] Box<dyn std::error::Error + Send + Sync>, ExchangeId),
+    /// The request lacks what the operation demands. The caller's.
+    #[error(transparent)]
+    Demands(CallMistake),
     /// The agent stops.
     #[error("l'agent s'arrête / the agent is stopping")]
     Stopping,
@@ -48,6 +53,15 @@ impl CallError {
 
     pub(super) fn doubted(doubted: Doubted, id: ExchangeId) -> Self {
         Self::NotBelieved(Box::new(doubted), id)
+    }
+}
+
+impl From<OperationError> for CallError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Demands(mistake) => Self::Demands(mistake),
+            error => Self::refused(error.reason(), error.fact()),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - [`consumer`]: the side that asks; [`provider`]: the side that answers, before its own service;
 //! - [`request`]: what a system asks; [`error`]: why there is no answer; [`settings`]: what the configuration says;
-//! - `operations`: what the catalogue says of a call; `belief`: what must hold of what came from the other side;
-//! - `fields`: HTTP fields that travel; `passing`: bodies above 1 MiB.
+//! - `belief`: what must hold of what came from the other side; `fields`: HTTP fields that travel; `passing`: bodies above
+//!   1 MiB.
 //!
 //! Nothing of a call is kept. Both sides decide by the agreement themselves, and the provider's service is not touched
 //! before every check of its agent has passed.
@@ -15,7 +15,6 @@ pub mod settings;
 mod belief;
 pub(crate) mod consumer;
 mod fields;
-mod operations;
 mod passing;
 pub(crate) mod provider;
 
@@ -31,15 +30,14 @@ pub use request::{Answer, CallRequest};
 pub use settings::{CallSettings, ServiceSettings};
 
 pub(crate) use fields::of_request as fields_of;
-pub(crate) use operations::Operation;
 
+use crate::catalogue::Catalogue;
 use crate::link::Link;
 use crate::records::StoreError;
 use crate::records::plan::Planner;
 use crate::records::trust::{Believed, Refresher};
 use crate::spool::Spool;
 use belief::Belief;
-use operations::Operations;
 
 /// Calls that this agent makes at a time: each may hold a request and an answer of 1 MiB.
 const ASKED_AT_ONCE: usize = 200;
@@ -53,7 +51,7 @@ struct Parts {
     planner: Planner,
     link: Link,
     belief: Belief,
-    operations: Operations,
+    catalogue: Catalogue,
     spool: Spool,
     decapsulations: DecapsulationCache,
     /// Places for calls that are made.
@@ -65,6 +63,7 @@ impl Calls {
     /// Over an agent's parts; bodies that pass through lie in `folder` meanwhile. Blocking.
     pub(crate) fn new(
         planner: Planner,
+        catalogue: Catalogue,
         link: Link,
         refresher: Arc<Refresher>,
         folder: &Path,
@@ -72,7 +71,7 @@ impl Calls {
         let trust = Believed { directory: planner.directory.clone(), agreements: planner.agreements.clone() };
         Ok(Self(Arc::new(Parts {
             belief: Belief { trust: Arc::new(trust), refresher },
-            operations: Operations::default(),
+            catalogue,
             spool: Spool::passing(folder).map_err(StoreError::file(folder))?,
             decapsulations: DecapsulationCache::default(),
             asking: Arc::new(Semaphore::new(ASKED_AT_ONCE)),

@@ -31,6 +31,8 @@ pub struct CallRequest {
     pub path: RequestPath,
     /// Without `?`; empty for none.
     pub query: String,
+    /// Whether there is content beside it.
+    pub has_content: bool,
     /// The fields that travel.
     pub fields: Vec<HttpField>,
     /// Agreement, purpose, case, persons: as of a record. An empty number means the only agreement that serves.

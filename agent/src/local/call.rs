@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
+use http_body::Body as _;
 use passerelle_pki::name::AgencyCode;
 use passerelle_proto::call::path::{PathError, RequestPath};
 use passerelle_proto::reason;
@@ -36,6 +37,7 @@ pub(super) async fn call(desk: Desk, request: Request) -> Result<Response, Fault
         path,
         method: request.method().as_str().to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
+        has_content: !request.body().is_end_stream(),
         fields: crate::calls::fields_of(request.headers()),
         terms,
         deadline,
@@ -159,6 +161,7 @@ impl From<CallError> for Fault {
                 Self::new(StatusCode::BAD_GATEWAY, "ANSWER_NOT_BELIEVED", "Réponse défectueuse", fr, en)
                     .about(id)
             }
+            CallError::Demands(mistake) => Self::invalid(&[both(&mistake.to_string())]),
             CallError::Stopping => Self::stopping(),
         }
     }

@@ -18,7 +18,7 @@ use passerelle_proto::wire::{self, ExchangeKind, Reason};
 use super::sealing::Plan;
 use super::{Limits, SendError, SendRequest};
 use crate::agreements::Agreements;
-use crate::calls::Operation;
+use crate::catalogue::Operation;
 use crate::directory::Directory;
 use crate::identity::Identity;
 use crate::pseudonyms::Pseudonyms;
@@ -261,7 +261,7 @@ fn categories(
     if let Kind::Call(operation) = kind
         && !operation.data_categories.is_empty()
     {
-        return Ok(operation.data_categories.clone());
+        return Ok(operation.data_categories.iter().cloned().collect());
     }
     let known: Vec<String> = agreement
         .into_iter()

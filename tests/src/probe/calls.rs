@@ -233,6 +233,16 @@ impl Probe {
         Ok(bytes)
     }
 
+    /// A request's content whose head nobody has checked.
+    #[must_use]
+    pub fn unchecked_content(head: &HttpRequestHead, content: &[u8]) -> Vec<u8> {
+        let encoded = prost::Message::encode_to_vec(head);
+        let mut bytes = u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+        bytes.extend_from_slice(&encoded);
+        bytes.extend_from_slice(content);
+        bytes
+    }
+
     /// Makes a call with these frames; the stream stays open behind them.
     ///
     /// # Errors

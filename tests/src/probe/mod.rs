@@ -9,6 +9,7 @@ mod channel;
 mod forge;
 pub mod mail;
 pub mod refusals;
+pub mod services;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

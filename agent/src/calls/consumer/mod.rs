@@ -12,6 +12,7 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use passerelle_pki::clock::Timestamp;
 use passerelle_proto::agreement::VerifiedAgreement;
 use passerelle_proto::call::{self, head};
@@ -99,8 +100,10 @@ impl Calls {
         }
         // Before the agent looks whether there is such an agreement.
         caller.bound(&terms.agreement, terms.purpose.as_deref()).map_err(SendError::Caller)?;
-        let operation = self.0.operations.of(provider, service, method, path);
-        let operation = operation.map_err(|(reason, detail)| CallError::refused(reason, detail))?;
+        let operation = self.0.catalogue.operation(provider, service, method, path)?;
+        let content_type = request.fields.iter().find(|field| field.name == CONTENT_TYPE.as_str());
+        let content_type = content_type.and_then(|field| std::str::from_utf8(&field.value).ok());
+        operation.check(&request.query, content_type, request.has_content)?;
         let plan = planner.plan(&terms, Kind::Call(&operation), &self.0.spool)?;
         caller.bound(&terms.agreement, Some(&plan.draft.purpose)).map_err(SendError::Caller)?;
         let agreement = self.0.belief.trust.agreement(&plan.draft.agreement);

@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use passerelle_proto::call;
 use passerelle_proto::call::path::RequestPath;
 use passerelle_proto::envelope::HeaderDraft;
@@ -10,8 +11,8 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::reason;
 use passerelle_proto::wire::calls_client::CallsClient;
 use passerelle_proto::wire::{
-    CallAnswer, ExchangeKind, GiveBodyFrame, HttpRequestHead, OfferedCall, Reason, SealedAttributes,
-    answer_logged, give_body_frame,
+    CallAnswer, ExchangeKind, GiveBodyFrame, OfferedCall, Reason, SealedAttributes, answer_logged,
+    give_body_frame,
 };
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -21,10 +22,11 @@ use tokio_util::io::SyncIoBridge;
 
 use super::offer::Believed;
 use super::release::released;
+use super::request::Opened;
 use super::session::Session;
 use super::{Failure, Provider};
-use crate::calls::Operation;
 use crate::calls::passing::{AHEAD, Part, Passing, feed};
+use crate::catalogue::{Operation, OperationError};
 use crate::link;
 use crate::records::sealing::{Plan, Sealed};
 
@@ -52,7 +54,7 @@ impl Provider {
 
     async fn answered(&self, session: &Session, body: &Bytes, believed: &Believed) -> Result<(), Failure> {
         let opened = self.open(&session.channel, &believed.envelope, body).await?;
-        let operation = self.allowed(believed, &opened.head)?;
+        let operation = self.allowed(believed, &opened)?;
         // Before the service is touched: an answer that could not be given is not asked for.
         let plan = self.plan(believed, &operation, &opened.attributes)?;
         let upstream = self.0.upstreams.of(&believed.envelope.header().service)?;
@@ -65,14 +67,16 @@ impl Provider {
     }
 
     /// Which operation of our own published service this is; the header must have named it, and the agreement cover it.
-    fn allowed(&self, believed: &Believed, head: &HttpRequestHead) -> Result<Operation, Failure> {
+    fn allowed(&self, believed: &Believed, opened: &Opened) -> Result<Operation, Failure> {
+        let head = &opened.head;
         let header = believed.envelope.header();
         let path =
             RequestPath::parse(&head.path).map_err(|_| Failure::new(Reason::HeaderMalformed, "body=path"))?;
-        let parts = &self.0.calls.0;
-        let us = &parts.planner.identity.agent().agency;
-        let found = parts.operations.of(us, &header.service, &head.method, &path);
-        let operation = found.map_err(|(reason, detail)| Failure::new(reason, detail))?;
+        let known = self.0.calls.0.catalogue.own(&header.service).ok_or(OperationError::ServiceUnknown)?;
+        let operation = known.operation(&head.method, &path)?;
+        let content_type = head.fields.iter().find(|field| field.name == CONTENT_TYPE.as_str());
+        let content_type = content_type.and_then(|field| std::str::from_utf8(&field.value).ok());
+        operation.check(&head.query, content_type, !opened.is_empty())?;
         let uncovered = |detail: &str| Err(Failure::new(Reason::OperationNotCovered, detail));
         if operation.name != header.operation {
             return uncovered("operation=not the one of method and path");
@@ -94,7 +98,7 @@ impl Provider {
         let created = parts.clock.now();
         let categories = match operation.data_categories.is_empty() {
             true => request.data_categories.iter().cloned().collect(),
-            false => operation.data_categories.clone(),
+            false => operation.data_categories.iter().cloned().collect(),
         };
         let draft = HeaderDraft {
             kind: ExchangeKind::CallResponse,

@@ -19,6 +19,7 @@ use passerelle_proto::wire::Reason;
 
 use super::belief::Doubted;
 use super::{CallSettings, Calls};
+use crate::catalogue::OperationError;
 use crate::records::{SendError, StartError, StoreError};
 use crate::sender::Sender;
 use seen::Seen;
@@ -64,6 +65,13 @@ impl std::fmt::Display for Failure {
 impl From<Doubted> for Failure {
     fn from(doubted: Doubted) -> Self {
         Self { reason: doubted.reason, detail: doubted.detail }
+    }
+}
+
+/// Not an operation of our published service, or not as its document has it.
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        Self::new(error.reason(), error.fact())
     }
 }
 
