@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -22,7 +22,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Bytes of content that it reads.
@@ -88,6 +88,25 @@ impl Service {
     /// Forgets every request so far.
     pub fn forget(&self) {
         self.notes.visits().clear();
+    }
+
+    /// Asks it directly, as a client beside it: status and content.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn ask(&self, method: Method, path: &str, content: Bytes) -> anyhow::Result<(u16, Vec<u8>)> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // Ends with the request: its failure is told there.
+        tokio::spawn(async move { drop(connection.await) });
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/base{path}"))
+            .header(HOST, self.address.to_string())
+            .body(Full::new(content))?;
+        let answer = sender.send_request(request).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes().to_vec()))
     }
 
     /// The last request that reached it.

@@ -85,7 +85,10 @@ async fn tour(arguments: &Arguments, folder: &Path) -> anyhow::Result<bool> {
         tokio::signal::ctrl_c().await?;
     }
     sandbox.stop()?;
-    Ok(report.records_delivered == report.records_sent && report.byte_identical && report.log_verified)
+    Ok(report.records_delivered == report.records_sent
+        && report.byte_identical
+        && report.calls_byte_identical
+        && report.log_verified)
 }
 
 fn print(report: &Report) {
@@ -94,6 +97,8 @@ fn print(report: &Report) {
     println!("  remis / delivered                    {}", report.records_delivered);
     println!("  octets / bytes                       {}", report.bytes);
     println!("  identiques / byte-identical          {}", yes(report.byte_identical));
+    println!("  appels / calls                       {}", report.calls_answered);
+    println!("  appels identiques / calls identical  {}", yes(report.calls_byte_identical));
     println!("  refus / denials                      {}", report.denials.len());
     println!("  entrées au journal / log entries     {}", report.audit_entries);
     println!("  journal vérifié / log verified       {}", yes(report.log_verified));

@@ -66,7 +66,20 @@ impl Network {
     /// # Errors
     /// What the gateway refuses.
     pub async fn silent_probe(&self, agency: &str, clock: &SharedClock) -> anyhow::Result<Probe> {
-        self.enrol_probe(agency, "sonde", clock).await
+        self.probe_without_keys(agency, "sonde", clock).await
+    }
+
+    /// The same under another name.
+    ///
+    /// # Errors
+    /// What the gateway refuses.
+    pub async fn probe_without_keys(
+        &self,
+        agency: &str,
+        agent: &str,
+        clock: &SharedClock,
+    ) -> anyhow::Result<Probe> {
+        self.enrol_probe(agency, agent, clock).await
     }
 
     async fn enrol_probe(&self, agency: &str, agent: &str, clock: &SharedClock) -> anyhow::Result<Probe> {

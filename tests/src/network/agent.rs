@@ -132,6 +132,12 @@ impl AgentProcess {
         self.folder.join("agent.log")
     }
 
+    /// The file of the token that its local interface asks for.
+    #[must_use]
+    pub fn local_token_file(&self) -> PathBuf {
+        self.folder.join("donnees/local.token")
+    }
+
     /// Runs a command of the agent under its configuration; gives what it printed.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! The sandbox: a whole network on loopback, each party a process of its own, and a tour of it.
 //!
 //! RAMQ sends to SAAQ under one agreement, Revenu Québec to both under another; every record is compared byte for byte at
-//! its recipients. Then each refusal is provoked, and the log is verified as anybody could.
+//! its recipients. SAAQ calls a service of RAMQ, and each answer is compared too. Then each refusal is provoked, and the log is verified as anybody could.
 
+mod calls;
 mod items;
 mod journey;
 mod refusals;
@@ -22,8 +23,9 @@ use self::items::Item;
 use self::journey::{Roads, Sent};
 use crate::network::Network;
 use crate::network::agent::AgentProcess;
-use crate::network::agreements::{RAMQ, REVENU, SAAQ, draft, today};
+use crate::network::agreements::{RAMQ, REVENU, SAAQ, codes, draft, today};
 use crate::network::process::Program;
+use crate::service::Service;
 
 /// How long all records may take to arrive: a start, and what a slow disk needs for the bytes.
 const ARRIVING: Duration = Duration::from_secs(300);
@@ -57,6 +59,10 @@ pub struct Report {
     pub bytes: u64,
     /// Whether each arrived byte for byte at each of its recipients.
     pub byte_identical: bool,
+    /// Calls that a service behind an agent answered.
+    pub calls_answered: u64,
+    /// Whether each answer came back byte for byte.
+    pub calls_byte_identical: bool,
     /// Denials by reason code.
     pub denials: BTreeMap<&'static str, u64>,
     /// Entries of the log when it was verified.
@@ -76,6 +82,7 @@ pub struct Sandbox {
     ramq: AgentProcess,
     saaq: AgentProcess,
     revenu: AgentProcess,
+    service: Service,
 }
 
 impl Sandbox {
@@ -90,13 +97,18 @@ impl Sandbox {
         for body in [RAMQ, SAAQ, REVENU] {
             network.register(body)?;
         }
-        let (ramq, saaq, revenu) = (network.agent(RAMQ)?, network.agent(SAAQ)?, network.agent(REVENU)?);
+        let service = Service::start(Some(&folder.join("acces-dossiers.log"))).await?;
+        let ramq = network.agent_with_settings(RAMQ, &service.settings(codes::SERVICE))?;
+        let (saaq, revenu) = (network.agent(SAAQ)?, network.agent(REVENU)?);
         say("3. Deux ententes, signées par chaque partie", "two agreements, signed by every party");
         let day = today(clock.now());
-        network.conclude_by_agents(&draft(FIRST, RAMQ, &[SAAQ], day), &[&ramq, &saaq]).await?;
+        let first = calls::with_calls(draft(FIRST, RAMQ, &[SAAQ], day));
+        network.conclude_by_agents(&first, &[&ramq, &saaq]).await?;
         let second = draft(SECOND, REVENU, &[RAMQ, SAAQ], day);
         network.conclude_by_agents(&second, &[&revenu, &ramq, &saaq]).await?;
-        Ok(Self { network, ramq, saaq, revenu })
+        say("4. Un service de la RAMQ au catalogue", "a service of RAMQ in the catalogue");
+        calls::prepare(&network, (&ramq, &saaq), clock).await?;
+        Ok(Self { network, ramq, saaq, revenu, service })
     }
 
     /// Walks through everything.
@@ -109,12 +121,17 @@ impl Sandbox {
             Some(folder) => items::in_folder(folder)?,
             None => items::generated(options.count, options.seed),
         };
-        say("4. Des enregistrements, scellés de bout en bout", "records, sealed end to end");
+        say("5. Des enregistrements, scellés de bout en bout", "records, sealed end to end");
         let (sent, byte_identical) = self.exchange(&items).await?;
-        say("5. Un refus de chaque sorte", "one refusal of each kind");
+        say(
+            "6. Des appels, et ce que l'entente ne prévoit pas",
+            "calls, and what the agreement does not cover",
+        );
+        let calls = calls::make(&self.saaq, &self.service).await?;
+        say("7. Un refus de chaque sorte", "one refusal of each kind");
         let denials = refusals::provoke(&self.network, clock).await?;
         show(&denials);
-        say("6. Le journal, vérifié comme chacun peut le faire", "the log, verified as anybody can");
+        say("8. Le journal, vérifié comme chacun peut le faire", "the log, verified as anybody can");
         let audit_entries = self.published().await?;
         let verdict = self.network.verify_log();
         if let Err(error) = &verdict {
@@ -125,6 +142,8 @@ impl Sandbox {
             records_delivered: sent.len() as u64,
             bytes: sent.iter().map(|sent| sent.print.length).sum(),
             byte_identical,
+            calls_answered: calls.answered,
+            calls_byte_identical: calls.byte_identical,
             denials: denials.into_keys().map(|code| (code, 1)).collect(),
             audit_entries,
             log_verified: verdict.is_ok(),
@@ -202,6 +221,17 @@ impl Sandbox {
         Ok(())
     }
 
+    /// A call as a system of SAAQ makes it.
+    fn curl(&self) -> String {
+        let token = self.saaq.local_token_file();
+        format!(
+            "curl -i -H \"Authorization: Bearer $(cat {})\" http://{}/v1/call/ramq/{}/dossiers/1042",
+            token.display(),
+            self.saaq.client.endpoint(),
+            codes::SERVICE,
+        )
+    }
+
     /// Commands to try while it runs.
     #[must_use]
     pub fn commands(&self, executable: &Path) -> String {
@@ -211,6 +241,7 @@ impl Sandbox {
         let gateway = self.network.gateway_config();
         let auditor = self.network.token_file(crate::network::operators::Operator::Auditor);
         let (gateway, auditor) = (gateway.display(), auditor.display());
+        let curl = self.curl();
         let (log, key) = (self.network.log_folder(), self.network.log_key_file());
         format!(
             "{run} as agent status --config {ramq}\n\
@@ -218,6 +249,8 @@ impl Sandbox {
              {run} as agent inbox --config {saaq}\n\
              {run} as agent take --all --into . --config {saaq}\n\
              {run} as agent agreement list --config {ramq}\n\
+             {run} as agent call ramq dossiers /dossiers/1042 --include --config {saaq}\n\
+             {curl}\n\
              {run} as agent doctor --config {ramq}\n\
              {run} as gateway audit query --reason essai --token-file {auditor} --config {gateway}\n\
              {run} as verify log {} --vkey-file {}",
