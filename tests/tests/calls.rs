@@ -1,7 +1,7 @@
 //! Calls from an agency's system to another agency's service, between agents as processes of their own: bytes unchanged,
 //! nothing outside the agreement reaches the service, and whoever fails says so.
 
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,12 +10,13 @@ use passerelle_agent::client::Endpoint;
 use passerelle_pki::clock::SystemClock;
 use passerelle_proto::agreement::Document;
 use passerelle_proto::agreement::draft::{Draft, DraftOperations, DraftPath};
-use passerelle_proto::envelope::HeaderDraft;
+use passerelle_proto::envelope::RecipientPublicKey;
 use passerelle_proto::wire::{HttpField, HttpRequestHead, Reason, call_reply};
 use passerelle_tests::network::Network;
 use passerelle_tests::network::agent::AgentProcess;
 use passerelle_tests::network::agreements::{RAMQ, SAAQ, codes, draft, shifted, today};
 use passerelle_tests::network::process::Program;
+use passerelle_tests::probe::calls::{Calling, Half};
 use passerelle_tests::probe::{Probe, Terms};
 use passerelle_tests::service::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -358,8 +359,8 @@ async fn whoever_fails_says_so_and_whoever_goes_is_noticed() {
     // The service breaks off.
     assert_eq!(scene.get("/dossiers/coupe").await.problem(), (502, "PROVIDER_FAILED".to_owned()));
     // The service is silent: the deadline ends it, and the service sees that nobody waits.
-    let slow = format!("GET /v1/call/ramq/dossiers/dossiers/lent\nPasserelle-Deadline: 1");
-    assert_eq!(scene.raw(&slow, b"").await.problem(), (504, "CALL_TIMED_OUT".to_owned()));
+    let slow = "GET /v1/call/ramq/dossiers/dossiers/lent\nPasserelle-Deadline: 1";
+    assert_eq!(scene.raw(slow, b"").await.problem(), (504, "CALL_TIMED_OUT".to_owned()));
     let visit = scene.service.last().unwrap();
     until("the connection of a call whose time is over is closed", || visit.left.load(Ordering::Relaxed))
         .await;
@@ -398,81 +399,103 @@ async fn whoever_fails_says_so_and_whoever_goes_is_noticed() {
 }
 
 /// A hostile consumer, whose own agent checks nothing: the provider's agent stands before its service alone.
-async fn refused_by_the_providers_agent(scene: &Scene) {
-    let saaq = scene.network.probe(SAAQ.code, &SystemClock::shared()).await.unwrap();
-    let to = saaq.recipients(&[RAMQ.code]).await.unwrap();
-    let terms = Terms::of(&Document::parse(agreement().to_json().unwrap()).unwrap());
-    let ask = async |operation: &str, head: HttpRequestHead| {
-        let mut draft = saaq.request(&terms, &to, PATIENCE);
+struct Hostile {
+    saaq: Probe,
+    to: Vec<RecipientPublicKey>,
+    terms: Terms,
+}
+
+impl Hostile {
+    async fn of(scene: &Scene) -> Self {
+        let saaq = scene.network.probe(SAAQ.code, &SystemClock::shared()).await.unwrap();
+        let to = saaq.recipients(&[RAMQ.code]).await.unwrap();
+        let terms = Terms::of(&Document::parse(agreement().to_json().unwrap()).unwrap());
+        Self { saaq, to, terms }
+    }
+
+    fn seal(&self, operation: &str, content: &[u8]) -> Half {
+        let mut draft = self.saaq.request(&self.terms, &self.to, PATIENCE);
         draft.operation = operation.to_owned();
-        let content = Probe::unchecked_content(&head, b"");
-        let half = saaq.seal_half(draft, &to, &content).unwrap();
-        saaq.call(&half).await.unwrap()
-    };
-    let get = |path: &str| HttpRequestHead {
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        ..HttpRequestHead::default()
-    };
-    let refused = async |operation: &str, head: HttpRequestHead| {
-        let denial = ask(operation, head).await.denied().await.unwrap();
+        self.saaq.seal_half(draft, &self.to, content).unwrap()
+    }
+
+    async fn ask(&self, operation: &str, head: &HttpRequestHead) -> Calling {
+        let half = self.seal(operation, &Probe::unchecked_content(head, b""));
+        self.saaq.call(&half).await.unwrap()
+    }
+
+    /// By which reason, and by which fact, it is refused.
+    async fn refused(&self, operation: &str, head: &HttpRequestHead) -> (Reason, String) {
+        let denial = self.ask(operation, head).await.denied().await.unwrap();
         assert!(denial.leaf_index.is_some(), "it is an event");
-        denial.reason()
-    };
-    for path in HOSTILE_PATHS {
-        assert_eq!(refused("lireDossier", get(path)).await, Reason::HeaderMalformed, "{path}");
+        (denial.reason(), denial.detail)
     }
+}
+
+fn get(path: &str) -> HttpRequestHead {
+    HttpRequestHead { method: "GET".to_owned(), path: path.to_owned(), ..HttpRequestHead::default() }
+}
+
+async fn refused_by_the_providers_agent(scene: &Scene) {
+    let hostile = Hostile::of(scene).await;
     let deleting = HttpRequestHead { method: "DELETE".to_owned(), ..get("/dossiers/7") };
-    // By the gateway: the agreement does not name it.
-    assert_eq!(refused("supprimerDossier", deleting.clone()).await, Reason::OperationNotCovered);
-    // By the provider's agent: the header names another operation than the request is.
-    assert_eq!(refused("lireDossier", deleting).await, Reason::OperationNotCovered);
-    assert_eq!(refused("listerPieces", get("/dossiers/7")).await, Reason::OperationNotCovered);
-    assert_eq!(refused("lireDossier", get("/dossiers/7/pieces")).await, Reason::OperationNotCovered);
-    assert_eq!(refused("lireDossier", get("/etat")).await, Reason::OperationNotCovered);
-    // Its own operation, on a path that the agreement does not cover.
-    assert_eq!(refused("listerPieces", get("/dossiers/7/pieces")).await, Reason::OperationNotCovered);
-    // A head that speaks for an agent, that hides a second request, or that is none.
-    let field = |name: &str, value: &str| HttpField {
-        name: name.to_owned(),
-        value: value.to_owned().into_bytes().into(),
-    };
-    for fields in [
-        vec![field("passerelle-from", "ramq")],
-        vec![field("content-length", "5")],
-        vec![field("transfer-encoding", "chunked")],
-        vec![field("host", "autre.example")],
-        vec![field("x-a", "1\r\nGET /dossiers/8 HTTP/1.1")],
-        vec![field("X-A", "1")],
+    let other = "operation=not the one of method and path";
+    for (operation, head, fact) in [
+        // By the gateway: the agreement does not name it. Then by the provider's agent, by its own catalogue.
+        ("supprimerDossier", deleting.clone(), "operation=supprimerDossier"),
+        ("lireDossier", deleting, other),
+        ("listerPieces", get("/dossiers/7"), other),
+        ("lireDossier", get("/dossiers/7/pieces"), other),
+        ("lireDossier", get("/etat"), other),
+        ("lireDossier", get("/autre"), "path=unknown"),
+        ("lireDossier", HttpRequestHead { method: "PUT".to_owned(), ..get("/etat") }, "methods=GET"),
+        // Its own operation, on a path that the agreement does not cover.
+        ("listerPieces", get("/dossiers/7/pieces"), "path=not covered by the agreement"),
     ] {
-        let head = HttpRequestHead { fields, ..get("/dossiers/7") };
-        assert_eq!(refused("lireDossier", head).await, Reason::HeaderMalformed);
+        let refused = hostile.refused(operation, &head).await;
+        assert_eq!(refused, (Reason::OperationNotCovered, fact.to_owned()), "{operation} {head:?}");
     }
-    let heads = [
-        HttpRequestHead { method: "get".to_owned(), ..get("/dossiers/7") },
-        HttpRequestHead { method: "CONNECT".to_owned(), ..get("/dossiers/7") },
-        HttpRequestHead { query: "a b".to_owned(), ..get("/dossiers/7") },
-        HttpRequestHead { path: "http://autre.example/dossiers/7".to_owned(), ..get("/") },
-    ];
-    for head in heads {
-        assert_eq!(refused("lireDossier", head).await, Reason::HeaderMalformed);
+    for head in hostile_heads() {
+        let (reason, fact) = hostile.refused("lireDossier", &head).await;
+        assert_eq!((reason, fact.as_str()), (Reason::HeaderMalformed, "body=head"), "{head:?}");
     }
     // A large content that does not come to its end.
-    let draft =
-        || HeaderDraft { operation: "ecrireDossier".to_owned(), ..saaq.request(&terms, &to, PATIENCE) };
     let content = Probe::content("POST", "/dossiers/echo", &[3; 2 << 20]).unwrap();
-    let half = saaq.seal_half(draft(), &to, &content).unwrap();
-    let mut frames = half.frames();
+    let mut frames = hostile.seal("ecrireDossier", &content).frames();
     frames.truncate(frames.len() - 3);
-    let (mut calling, give) = saaq.call_with(frames).await.unwrap();
+    let (mut calling, give) = hostile.saaq.call_with(frames).await.unwrap();
     calling.accepted().await.unwrap();
     drop(give);
     assert_eq!(calling.denied().await.unwrap().reason(), Reason::CallCancelled);
 
     assert_eq!(scene.service.visits().len(), 0, "{:?}", scene.service.visits());
     // The same hostile agent asking for what is covered is answered: it was the checks that refused, and nothing else.
-    let mut calling = ask("lireDossier", get("/dossiers/7")).await;
+    let mut calling = hostile.ask("lireDossier", &get("/dossiers/7")).await;
     calling.accepted().await.unwrap();
     assert!(matches!(calling.next().await.unwrap(), call_reply::Reply::Answer(_)));
     assert_eq!(scene.service.visits().len(), 1);
+}
+
+/// Heads with a path that reads in two ways, that speak for an agent, that hide a second request, or that are none.
+fn hostile_heads() -> Vec<HttpRequestHead> {
+    let field = |(name, value): (&str, &str)| HttpField {
+        name: name.to_owned(),
+        value: value.to_owned().into_bytes().into(),
+    };
+    let fields = [
+        ("passerelle-from", "ramq"),
+        ("content-length", "5"),
+        ("transfer-encoding", "chunked"),
+        ("host", "autre.example"),
+        ("x-a", "1\r\nGET /dossiers/8 HTTP/1.1"),
+        ("X-A", "1"),
+    ];
+    let with_field = fields.map(|pair| HttpRequestHead { fields: vec![field(pair)], ..get("/dossiers/7") });
+    let others = [
+        HttpRequestHead { method: "get".to_owned(), ..get("/dossiers/7") },
+        HttpRequestHead { method: "CONNECT".to_owned(), ..get("/dossiers/7") },
+        HttpRequestHead { query: "a b".to_owned(), ..get("/dossiers/7") },
+        get("http://autre.example/dossiers/7"),
+    ];
+    HOSTILE_PATHS.map(get).into_iter().chain(with_field).chain(others).collect()
 }
