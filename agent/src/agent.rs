@@ -156,6 +156,16 @@ impl Agent {
         self.0.inbox.shown_to(id, caller)
     }
 
+    /// The first `most` received records, in the order in which systems see them, of those that are wanted by id and
+    /// number of the agreement.
+    pub(crate) fn inbox_pick(
+        &self,
+        most: usize,
+        wants: &dyn Fn(&ExchangeId, &str) -> bool,
+    ) -> Vec<ExchangeId> {
+        self.0.inbox.pick(most, wants)
+    }
+
     /// A received record.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
 //! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
 //! - [`pkcs11`]: the signing key in a token;
+//! - [`webhooks`]: what is posted to the agency's systems;
 //! - [`pseudonyms`]: what the gateway sees of a person.
 
 pub mod agent;
@@ -32,6 +33,7 @@ pub mod records;
 pub mod renewal;
 pub mod serve;
 pub mod systems;
+pub mod webhooks;
 
 mod cli;
 mod inbox;

@@ -12,6 +12,7 @@ use crate::agent::Agent;
 use crate::config::{Config, ConfigError};
 use crate::local::{LocalError, Server};
 use crate::records::StartError;
+use crate::webhooks::{WebhookError, Webhooks};
 
 /// Why an agent does not serve. Its administrator reads this.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum ServeError {
     /// The local interface.
     #[error("l'interface locale / the local interface")]
     Local(#[source] LocalError),
+    /// Webhooks.
+    #[error("les webhooks / the webhooks")]
+    Webhooks(#[source] WebhookError),
     /// Signals, or the standard output.
     #[error("le système / the system")]
     System(#[source] io::Error),
@@ -43,7 +47,19 @@ pub async fn serve(
     let running =
         Agent::start(config.settings()?, SharedClock::clone(&clock)).await.map_err(ServeError::Start)?;
     let stopping = CancellationToken::new();
-    let server = match Server::bind(&config.local, running.agent.clone(), clock, stopping.clone()).await {
+    let (data_dir, given, agent, time) =
+        (config.data_dir.clone(), config.webhooks.clone(), running.agent.clone(), SharedClock::clone(&clock));
+    let opened = tokio::task::spawn_blocking(move || Webhooks::open(&data_dir, &given, &agent, &time)).await;
+    let webhooks = match opened.map_err(|error| ServeError::System(error.into())) {
+        Ok(Ok(webhooks)) => webhooks,
+        Ok(Err(error)) => {
+            running.shutdown().await;
+            return Err(ServeError::Webhooks(error));
+        }
+        Err(error) => return Err(error),
+    };
+    let parts = (running.agent.clone(), webhooks.clone());
+    let server = match Server::bind(&config.local, parts, clock, stopping.clone()).await {
         Ok(server) => server,
         Err(error) => {
             running.shutdown().await;
@@ -62,6 +78,7 @@ pub async fn serve(
         },
     };
     let address = server.address().to_owned();
+    let mut posting = webhooks.start(&stopping);
     let mut serving = JoinSet::new();
     serving.spawn(server.run());
     if let Some(metrics) = metrics {
@@ -79,6 +96,8 @@ pub async fn serve(
             tracing::error!(%error, "the local interface has failed");
         }
     }
+    while posting.join_next().await.is_some() {}
+    drop(webhooks);
     running.shutdown().await;
     Ok(())
 }

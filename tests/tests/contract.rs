@@ -28,6 +28,7 @@ use document::Document;
 const SYSTEMS: &str = "\n[systems.guichet]\ntoken_file = \"guichet.jeton\"\nagreements = [\"ENT-2026-001\"]\n\
     purposes = [\"*\"]\nmay = [\"send\", \"receive\", \"call\", \"sign\", \"administer\"]\n\n\
     [systems.rien]\ntoken_file = \"rien.jeton\"\nagreements = [\"ENT-AUTRE\"]\npurposes = [\"*\"]\nmay = []\n\n\
+    [webhooks.personne]\nurl = \"http://127.0.0.1:9/\"\nagreements = [\"*\"]\nattempts_max = 1\n\n\
     [limits]\nrecord_bytes_max = 1048576\n";
 
 /// What has been learnt: values for later cases, and which operations were asked with what outcome.

@@ -82,9 +82,35 @@ pub(super) enum Command {
     /// Ce que la passerelle voit d'une personne, pour chercher dans le journal. / What the gateway sees of a person, to search the log.
     #[command(subcommand, after_help = examples::PSEUDONYM)]
     Pseudonym(PseudonymAction),
+    /// Les webhooks, et ce qu'ils ont abandonné. / The webhooks, and what they have given up.
+    #[command(subcommand, after_help = examples::WEBHOOK)]
+    Webhook(WebhookAction),
     /// La configuration. / The configuration.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigAction),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WebhookAction {
+    /// Comment chacun se porte. / How each is doing.
+    List {
+        #[command(flatten)]
+        output: OutputOption,
+    },
+    /// Les lettres mortes : ce qui a été abandonné, et reste dans la boîte de réception. / The dead letters: what was given up, and stays in the inbox.
+    Dead {
+        /// Nom du webhook. / Name of the webhook.
+        name: String,
+        #[command(flatten)]
+        output: OutputOption,
+    },
+    /// Remet de nouveau ce qui a été abandonné : tout, ou ces enregistrements. / Posts again what was given up: all, or these records.
+    Retry {
+        /// Nom du webhook. / Name of the webhook.
+        name: String,
+        /// Identifiants d'échange. / Exchange ids.
+        ids: Vec<ExchangeId>,
+    },
 }
 
 #[derive(Copy, Clone, Debug, Args)]

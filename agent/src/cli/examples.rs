@@ -111,3 +111,12 @@ Exemples / Examples:
 
 L'identifiant est demandé sans être affiché, ou lu de l'entrée standard : il ne reste pas dans l'historique.
 The identifier is asked for without being shown, or read from the standard input: it does not stay in the history.";
+
+pub(super) const WEBHOOK: &str = "\
+Exemples / Examples:
+  passerelle-agent webhook list
+  passerelle-agent webhook dead dossiers --json
+  passerelle-agent webhook retry dossiers
+  passerelle-agent webhook retry dossiers 01890a5d-ac96-774b-bcce-b302099a8057
+
+Ce qui a été abandonné reste dans la boîte de réception. / What was given up stays in the inbox.";

@@ -21,6 +21,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod text;
+mod webhook;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -74,6 +75,7 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
         Command::Agreement(action) => block_on(agreement::run(action, &config.client()?)),
         Command::Doctor { output } => block_on(doctor::run(config, output, &clock)),
         Command::Pseudonym(action) => pseudonym::run(&action, &config.load()?),
+        Command::Webhook(action) => block_on(webhook::run(action, &config.client()?)),
         Command::Config(ConfigAction::Check) => {
             let config = config.load()?;
             // What the file names is read too.

@@ -27,8 +27,8 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::local::model::{
-    Accepted, Agreement, AgreementDocument, Agreements, Inbox, InboxRecord, Problem, Record, Records,
-    SignRequest, Signed, Status,
+    Accepted, Agreement, AgreementDocument, Agreements, DeadLetter, DeadLetters, Inbox, InboxRecord, Problem,
+    Record, Records, SignRequest, Signed, Status, Webhook, WebhookList,
 };
 
 pub use call::{CallAnswer, CallOptions};
@@ -176,6 +176,33 @@ impl LocalClient {
     /// [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.ask("/v1/status", None).await
+    }
+
+    /// How the webhooks are doing.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>, ClientError> {
+        Ok(self.ask::<WebhookList>("/v1/webhooks", None).await?.webhooks)
+    }
+
+    /// What a webhook has given up, longest ago first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn dead_letters(&self, webhook: &str) -> Result<Vec<DeadLetter>, ClientError> {
+        let path = format!("/v1/webhooks/{}/dead", encoded(webhook));
+        Ok(self.ask::<DeadLetters>(&path, None).await?.records)
+    }
+
+    /// Has a record posted again that was given up.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn retry_dead_letter(&self, webhook: &str, id: &ExchangeId) -> Result<(), ClientError> {
+        let path = format!("/v1/webhooks/{}/dead/{id}/retry", encoded(webhook));
+        let request = self.request(Method::POST, &path, Outgoing::empty())?;
+        accepted(exchange(&self.endpoint, request, PATIENCE).await?).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str, wait: Option<Duration>) -> Result<T, ClientError> {

@@ -16,6 +16,7 @@ use crate::identity::house::{House, document, draft, record};
 use crate::link::stub::Stub;
 use crate::local::Server;
 use crate::records::Limits;
+use crate::webhooks::Webhooks;
 
 /// In force.
 pub(crate) const NUMBER: &str = "ENT-2026-001";
@@ -105,8 +106,14 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
     };
     let stop = CancellationToken::new();
     let local = LocalSettings::new(listen, token_file.clone());
-    let server =
-        Server::bind(&local, running.agent.clone(), house.shared_clock(), stop.clone()).await.unwrap();
+    let server = Server::bind(
+        &local,
+        (running.agent.clone(), Webhooks::default()),
+        house.shared_clock(),
+        stop.clone(),
+    )
+    .await
+    .unwrap();
     let endpoint = match server.address().strip_prefix("http://") {
         Some(addr) => {
             Endpoint::Tcp { addr: addr.to_owned(), token: std::fs::read_to_string(token_file).unwrap() }

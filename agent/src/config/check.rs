@@ -10,7 +10,7 @@ use passerelle_proto::envelope::PLAINTEXT_LIMIT;
 
 use super::mistake::Mistake;
 use super::sections::{File, Limits};
-use super::{Config, local, services, signing};
+use super::{Config, local, services, signing, webhooks};
 use crate::records;
 
 /// The configuration that the sections make, or `None` when a part without a default is missing.
@@ -25,11 +25,13 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let public = parsed(&file.gateway.public, "gateway.public", mistakes);
     let root = required(&file.gateway.root_certificate, "gateway.root_certificate", &base, mistakes);
     let local = local::settings(&file.local, &file.systems, (base.as_path(), data_dir.as_deref()), mistakes);
+    let webhooks = webhooks::settings(&file.webhooks, (base.as_path(), data_dir.as_deref()), mistakes);
     let limits = limits(&file.limits, mistakes);
     let signing = signing::settings(&file.signing, &file.agent.id, &base, mistakes);
     let metrics = metrics(&file.metrics.listen, mistakes);
     let calls = services::calls(&file.calls, &file.services, &base, mistakes);
     let folders = super::folders::check(&file.folders, &base, mistakes);
+    let webhooks = webhooks::apart(webhooks, &folders, mistakes);
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&file.tracing.level) {
         mistakes.push(Mistake::new(
             "tracing.level",
@@ -49,6 +51,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         check_before_sending: file.checks.before_sending,
         pseudonym_key_file: (!key_file.as_os_str().is_empty()).then(|| base.join(key_file)),
         limits,
+        webhooks,
         metrics,
         calls,
         folders,

@@ -15,6 +15,7 @@ mod signing;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ use crate::folders::FolderSettings;
 use crate::link::GatewayAddress;
 use crate::pkcs11::Pkcs11Settings;
 use crate::records::Limits;
+use crate::webhooks::WebhookSettings;
 
 /// Bytes that a configuration file may have.
 pub const FILE_LIMIT: u64 = 256 * 1024;
@@ -65,6 +67,8 @@ pub struct Config {
     pub pseudonym_key_file: Option<PathBuf>,
     /// How much is kept.
     pub limits: Limits,
+    /// The agency's systems that received records are posted to.
+    pub webhooks: Vec<WebhookSettings>,
     /// Where a scraper reads measures without a token, when it does.
     pub metrics: Option<SocketAddr>,
     /// Calls, and the agency's own services.

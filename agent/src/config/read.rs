@@ -10,7 +10,8 @@ use toml::{Table, Value};
 use super::mistake::Mistake;
 use super::sections::File;
 
-const SECTIONS: &str = "data_dir, agent, gateway, local, systems, checks, pseudonyms, limits, metrics, calls, services, folders, signing, tracing";
+const SECTIONS: &str = "data_dir, agent, gateway, local, systems, webhooks, checks, pseudonyms, limits, metrics, calls, \
+     services, folders, signing, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -37,6 +38,7 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.gateway = section(&mut table, "gateway", mistakes);
     file.local = section(&mut table, "local", mistakes);
     file.systems = named(&mut table, "systems", mistakes);
+    file.webhooks = named(&mut table, "webhooks", mistakes);
     file.checks = section(&mut table, "checks", mistakes);
     file.pseudonyms = section(&mut table, "pseudonyms", mistakes);
     file.limits = section(&mut table, "limits", mistakes);

@@ -9,6 +9,7 @@ use super::local::Local;
 use super::services::{Calls, Service};
 use super::signing::Signing;
 use super::systems::SystemSection;
+use super::webhooks::WebhookSection;
 use crate::records;
 
 /// The whole file.
@@ -20,6 +21,8 @@ pub(super) struct File {
     pub(super) local: Local,
     /// By name.
     pub(super) systems: Vec<(String, SystemSection)>,
+    /// By name.
+    pub(super) webhooks: Vec<(String, WebhookSection)>,
     pub(super) checks: Checks,
     pub(super) pseudonyms: Pseudonyms,
     pub(super) limits: Limits,

@@ -120,6 +120,14 @@ impl Inbox {
         Ok(InboxBody { view: view.await??, chunks })
     }
 
+    /// The first `most` that wait and are wanted by id and number of the agreement.
+    pub(crate) fn pick(&self, most: usize, wants: &dyn Fn(&ExchangeId, &str) -> bool) -> Vec<ExchangeId> {
+        let table = self.table();
+        let wanted =
+            |id: &&ExchangeId| table.slots.get(*id).is_some_and(|slot| wants(id, &slot.known.agreement));
+        table.waiting.values().filter(wanted).take(most).copied().collect()
+    }
+
     fn page(&self, filter: &InboxFilter, caller: &Caller) -> Vec<ExchangeId> {
         let table = self.table();
         let after = filter.after.and_then(|id| table.slots.get(&id)).map_or(0, |slot| slot.known.sequence);

@@ -16,6 +16,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod webhooks;
 
 pub use routes::OPENAPI;
 pub use server::{LocalError, Server};

@@ -316,6 +316,58 @@ pub struct Checkpoint {
     pub seen_at: Timestamp,
 }
 
+/// `GET /v1/webhooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookList {
+    /// Each of them.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// How a webhook is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Its name.
+    pub name: String,
+    /// Where it posts, without the query.
+    pub url: String,
+    /// Records that are to be posted by it, those given up and those told of included.
+    pub waiting: u64,
+    /// Those of them that failed and are tried again.
+    pub retrying: u64,
+    /// Those of them that were given up.
+    pub dead: u64,
+    /// Those of them that the system was told of, and fetches and confirms itself.
+    pub announced: u64,
+    /// When the system last took something, since the agent started.
+    pub last_success_at: Option<Timestamp>,
+    /// Why the last attempt failed, if it did.
+    pub last_failure: Option<String>,
+}
+
+/// `GET /v1/webhooks/{name}/dead`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetters {
+    /// Longest ago first.
+    pub records: Vec<DeadLetter>,
+}
+
+/// A record that was given up; it still is in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Which.
+    pub exchange_id: ExchangeId,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it first failed.
+    pub first_failed_at: Timestamp,
+    /// When it was given up.
+    pub given_up_at: Timestamp,
+    /// What the system answered, when it did.
+    pub status: Option<u16>,
+    /// Why the last attempt failed.
+    pub why: String,
+}
+
 /// An error, `application/problem+json` (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

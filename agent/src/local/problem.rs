@@ -103,6 +103,13 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, "AGREEMENT_NOT_FOUND", "Introuvable", fr, en)
     }
 
+    pub(super) fn no_webhook(name: &str) -> Self {
+        let name: String = name.chars().take(60).collect();
+        let fr = format!("aucun webhook « {name} »; voir GET /v1/webhooks");
+        let en = format!("no webhook \"{name}\"; see GET /v1/webhooks");
+        Self::new(StatusCode::NOT_FOUND, "WEBHOOK_NOT_FOUND", "Introuvable", fr, en)
+    }
+
     pub(super) fn no_route() -> Self {
         let (fr, en) =
             ("aucune adresse de ce nom; voir GET /v1/openapi.yaml", "no such path; see GET /v1/openapi.yaml");

@@ -29,9 +29,11 @@ use super::model::SignRequest;
 use super::problem::Fault;
 use super::request;
 use super::scrape;
+use super::webhooks;
 use crate::agent::{Agent, InboxBody};
 use crate::records::{AgreementSummary, InboxError, InboxFilter, RecordFilter, RecordState};
 use crate::systems::{Action, Caller, Desk};
+use crate::webhooks::Webhooks;
 
 /// The contract.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -58,10 +60,13 @@ enum Operation {
     OpenApi,
     /// By its method, which the router knows each by itself.
     Call(MethodFilter),
+    Webhooks,
+    DeadLetters,
+    RetryDeadLetter,
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 20] = [
+const ROUTES: [(&str, &str, Operation); 23] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
@@ -75,6 +80,9 @@ const ROUTES: [(&str, &str, Operation); 20] = [
     ("get", "/v1/status", Operation::Status),
     ("get", "/v1/metrics", Operation::Metrics),
     ("get", "/v1/openapi.yaml", Operation::OpenApi),
+    ("get", "/v1/webhooks", Operation::Webhooks),
+    ("get", "/v1/webhooks/{name}/dead", Operation::DeadLetters),
+    ("post", "/v1/webhooks/{name}/dead/{id}/retry", Operation::RetryDeadLetter),
     ("get", CALL, Operation::Call(MethodFilter::GET)),
     ("head", CALL, Operation::Call(MethodFilter::HEAD)),
     ("post", CALL, Operation::Call(MethodFilter::POST)),
@@ -93,6 +101,7 @@ const CALL_ROUTE: &str = "/v1/call/{*rest}";
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) agent: Agent,
+    pub(super) webhooks: Webhooks,
     pub(super) stop: CancellationToken,
 }
 
@@ -113,6 +122,9 @@ impl Operation {
             Self::Metrics => get(scrape::metrics),
             Self::OpenApi => get(openapi),
             Self::Call(method) => on(method, call::call),
+            Self::Webhooks => get(webhooks::list),
+            Self::DeadLetters => get(webhooks::dead),
+            Self::RetryDeadLetter => post(webhooks::retry),
         }
     }
 }
@@ -168,7 +180,7 @@ fn asked<T>(query: Asked<T>) -> Result<T, Fault> {
     }
 }
 
-fn id(text: &str) -> Result<ExchangeId, Fault> {
+pub(super) fn id(text: &str) -> Result<ExchangeId, Fault> {
     text.parse().map_err(|_| {
         Fault::invalid(&[(
             "identifiant d'échange : il ne convient pas; reprendre celui de la réponse".to_owned(),

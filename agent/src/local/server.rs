@@ -27,6 +27,7 @@ use super::tls::{self, LocalTlsError};
 use crate::agent::Agent;
 use crate::config::{Listen, LocalSettings};
 use crate::systems::{Systems, SystemsError};
+use crate::webhooks::Webhooks;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 256;
@@ -92,11 +93,11 @@ impl Server {
     /// [`LocalError`].
     pub async fn bind(
         settings: &LocalSettings,
-        agent: Agent,
+        (agent, webhooks): (Agent, Webhooks),
         clock: SharedClock,
         stop: CancellationToken,
     ) -> Result<Self, LocalError> {
-        let shared = Shared { agent, stop: stop.clone() };
+        let shared = Shared { agent, webhooks, stop: stop.clone() };
         let over_tcp = matches!(settings.listen, Listen::Tcp(_));
         let local_token = (over_tcp || !settings.systems.is_empty()).then_some(&*settings.token_file);
         let systems = Systems::open(local_token, &settings.systems).map_err(LocalError::Systems)?;
@@ -139,7 +140,8 @@ impl Server {
             tracing::warn!(%bound, "measures can be read from other machines, without a token");
         }
         let hosts = bound.ip().is_loopback().then(|| auth::hosts(bound));
-        let router = scrape::router(Shared { agent, stop: stop.clone() }, hosts);
+        let router =
+            scrape::router(Shared { agent, webhooks: Webhooks::default(), stop: stop.clone() }, hosts);
         let door = Door { listener: Listener::Tcp(listener), router };
         Ok(Self { doors: vec![door], address: format!("http://{bound}"), stop })
     }

@@ -123,6 +123,8 @@ fn sending() -> Vec<Case> {
 
 fn receiving() -> Vec<Case> {
     let record = |operation, status| case(operation, status).at_saaq().path("id", "{received}");
+    // Nobody listens where it posts: every record is given up at once, and stays in the inbox.
+    let dead = |operation, status| case(operation, status).at_saaq().path("name", "personne");
     vec![
         case("listInbox", 200)
             .at_saaq()
@@ -132,6 +134,16 @@ fn receiving() -> Vec<Case> {
         case("listInbox", 200).at_saaq().query("limit=5&after={received}"),
         case("listInbox", 400).at_saaq().query("limit=beaucoup"),
         case("listInbox", 403).at_saaq().by("rien.jeton"),
+        case("listWebhooks", 200).at_saaq(),
+        case("listWebhooks", 403).at_saaq().by("rien.jeton"),
+        dead("listDeadLetters", 200).keep("dead", "/records/0/exchange_id").tries(50),
+        dead("listDeadLetters", 403).by("rien.jeton"),
+        case("listDeadLetters", 404).at_saaq().path("name", "inconnu"),
+        dead("retryDeadLetter", 204).path("id", "{dead}"),
+        dead("retryDeadLetter", 403).path("id", "{dead}").by("rien.jeton"),
+        dead("retryDeadLetter", 404).path("id", NOBODY),
+        dead("retryDeadLetter", 400).path("id", "pas-un-id"),
+        case("retryDeadLetter", 404).at_saaq().path("name", "inconnu").path("id", "{dead}"),
         record("getInboxRecord", 200),
         record("getInboxRecord", 403).by("rien.jeton"),
         case("getInboxRecord", 404).at_saaq().path("id", NOBODY),

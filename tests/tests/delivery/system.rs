@@ -1,0 +1,158 @@
+//! A system of the agency that is posted to: it answers well, badly, or not at all, as the test wants.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+/// How it answers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// With this status.
+    Status(u16),
+    /// Never.
+    Silent,
+    /// With a redirect to itself.
+    Redirect,
+    /// With something that is no HTTP.
+    Garbage,
+    /// A byte of the head at a time, without end.
+    Drip,
+    /// By closing the connection.
+    Cut,
+    /// With 200 and a body without end.
+    Endless,
+}
+
+/// One request that was posted.
+#[derive(Clone, Debug)]
+pub(crate) struct Posted {
+    headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Posted {
+    pub(crate) fn header(&self, name: &str) -> String {
+        self.headers.get(name).cloned().unwrap_or_default()
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    behaviour: Mutex<Behaviour>,
+    posted: Mutex<Vec<Posted>>,
+    followed: AtomicUsize,
+}
+
+/// The system, listening on loopback until the test ends.
+#[derive(Debug)]
+pub(crate) struct System {
+    address: std::net::SocketAddr,
+    inner: Arc<Inner>,
+}
+
+impl System {
+    pub(crate) async fn start(behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let inner = Arc::new(Inner {
+            behaviour: Mutex::new(behaviour),
+            posted: Mutex::default(),
+            followed: AtomicUsize::new(0),
+        });
+        let this = Arc::clone(&inner);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&this)));
+            }
+        });
+        Self { address, inner }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/recu?jeton=secret", self.address)
+    }
+
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
+        *self.inner.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Requests that came and were not taken by the test.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.posted.lock().unwrap().len()
+    }
+
+    pub(crate) fn take(&self) -> Vec<Posted> {
+        std::mem::take(&mut self.inner.posted.lock().unwrap())
+    }
+
+    /// Requests to the place that redirects lead to.
+    pub(crate) fn followed(&self) -> usize {
+        self.inner.followed.load(Ordering::Relaxed)
+    }
+}
+
+async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
+    while let Some((target, posted)) = request(&mut stream).await {
+        if target.starts_with("/ailleurs") {
+            inner.followed.fetch_add(1, Ordering::Relaxed);
+        }
+        let behaviour = *inner.behaviour.lock().unwrap();
+        inner.posted.lock().unwrap().push(posted);
+        let answer: &[u8] = match behaviour {
+            Behaviour::Status(status) => {
+                let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+                if stream.write_all(answer.as_bytes()).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Behaviour::Silent => {
+                sleep(Duration::from_secs(3_600)).await;
+                return;
+            }
+            Behaviour::Redirect => b"HTTP/1.1 307 X\r\nlocation: /ailleurs\r\ncontent-length: 0\r\n\r\n",
+            Behaviour::Garbage => b"\x00\xff 220 smtp.example ready\r\n\r\n",
+            Behaviour::Cut => b"",
+            Behaviour::Drip => {
+                // More than the time that an attempt may take.
+                for byte in b"HTTP/1.1 200 OK\r\nx-y: ".iter().chain([b'z'; 500].iter()) {
+                    if stream.write_all(&[*byte]).await.is_err() {
+                        return;
+                    }
+                    sleep(Duration::from_millis(100)).await;
+                }
+                return;
+            }
+            Behaviour::Endless => {
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n").await);
+                while stream.write_all(&[b'x'; 65_536]).await.is_ok() {}
+                return;
+            }
+        };
+        drop(stream.write_all(answer).await);
+        return;
+    }
+}
+
+/// Reads one request: its target, fields and body.
+async fn request(stream: &mut TcpStream) -> Option<(String, Posted)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let mut lines = head.lines();
+    let target = lines.next()?.split(' ').nth(1)?.to_owned();
+    let headers: HashMap<String, String> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((target, Posted { headers, body }))
+}
