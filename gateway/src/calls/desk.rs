@@ -1,12 +1,12 @@
 //! Who waits for calls, and the calls under way. In memory only: what is under way when the gateway ends is not answered.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use passerelle_pki::name::AgentId;
 use passerelle_proto::envelope::VerifiedEnvelope;
-use passerelle_proto::wire::{self, ServeEvent, serve_event::Event};
+use passerelle_proto::wire::{self, OfferedCall, ServeEvent, serve_event::Event};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -16,7 +16,7 @@ use super::parts::{Outgoing, Part};
 /// Sessions of one agency.
 const SESSIONS_MAX: usize = 64;
 
-pub(super) type Events = mpsc::Sender<Result<ServeEvent, Status>>;
+pub(super) type Events = mpsc::Sender<Result<Told, Status>>;
 pub(super) type Taken = mpsc::Receiver<Result<Part, Status>>;
 
 /// The desk.
@@ -51,6 +51,22 @@ pub(super) struct Session {
     pub(super) cut: CancellationToken,
 }
 
+/// What a session is told, in its turn. What is not read yet must cost little: an agent may never read.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A call that is still under way when it is read, and its place, which is not free before.
+    Offer(Weak<UnderWay>, Arc<Place>),
+    /// Anything else.
+    Event(Box<Event>),
+}
+
+/// A place among the calls of a session. Free once the call has ended and its offer was read.
+#[derive(Debug)]
+pub(super) struct Place {
+    permit: Option<OwnedSemaphorePermit>,
+    places: watch::Sender<u64>,
+}
+
 /// How a call ended on the side that answers.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -66,8 +82,21 @@ pub(super) struct UnderWay {
     session: u64,
     pub(super) request: VerifiedEnvelope,
     outcome: Mutex<Option<oneshot::Sender<Outcome>>>,
+    /// What the session reads; here and not in its queue, so that it goes with the call.
+    offer: Mutex<Option<OfferedCall>>,
     body: Mutex<Option<Taken>>,
-    _place: OwnedSemaphorePermit,
+    /// The exchange id of an answer whose body is awaited.
+    answer: OnceLock<Bytes>,
+    place: Arc<Place>,
+}
+
+/// A call that is to be offered.
+#[derive(Debug)]
+pub(super) struct Offering {
+    pub(super) request: VerifiedEnvelope,
+    pub(super) offer: OfferedCall,
+    /// The body, when it comes apart.
+    pub(super) body: Option<Taken>,
 }
 
 /// An answer whose body is on its way.
@@ -127,7 +156,7 @@ impl Desk {
             sessions.push_back(Arc::clone(&session));
             session
         };
-        self.tell();
+        tell(&self.places);
         Some(session)
     }
 
@@ -153,7 +182,7 @@ impl Desk {
         &self,
         agency: &str,
         fits: impl Fn(&AgentId) -> bool,
-    ) -> (Option<(Arc<Session>, OwnedSemaphorePermit)>, bool) {
+    ) -> (Option<(Arc<Session>, Place)>, bool) {
         let mut tables = self.tables();
         let Some(sessions) = tables.sessions.get_mut(agency) else { return (None, false) };
         let mut there = false;
@@ -161,45 +190,59 @@ impl Desk {
             sessions.rotate_left(1);
             let Some(session) = sessions.back().filter(|session| fits(&session.agent)) else { continue };
             there = true;
-            if let Ok(place) = Arc::clone(&session.credit).try_acquire_owned() {
+            if let Ok(permit) = Arc::clone(&session.credit).try_acquire_owned() {
+                let place = Place { permit: Some(permit), places: self.places.clone() };
                 return (Some((Arc::clone(session), place)), true);
             }
         }
         (None, there)
     }
 
-    /// Remembers a call that is about to be offered; gives where its outcome comes.
+    /// Offers a call to a session; gives where its outcome comes.
+    ///
+    /// # Errors
+    /// The call again, when the session has left meanwhile: it is for another one.
     pub(super) fn begin(
         &self,
         session: &Session,
-        request: VerifiedEnvelope,
-        body: Option<Taken>,
-        place: OwnedSemaphorePermit,
-    ) -> oneshot::Receiver<Outcome> {
+        offering: Box<Offering>,
+        place: Place,
+    ) -> Result<oneshot::Receiver<Outcome>, Box<Offering>> {
+        let mut tables = self.tables();
+        let sessions = tables.sessions.get(session.agent.agency.as_str());
+        if !sessions.is_some_and(|all| all.iter().any(|other| other.number == session.number)) {
+            return Err(offering);
+        }
+        let Offering { request, offer, body } = *offering;
         let (told, outcome) = oneshot::channel();
         let id = request.header().exchange_id.clone();
-        let call = UnderWay {
+        let call = Arc::new(UnderWay {
             session: session.number,
             request,
             outcome: Mutex::new(Some(told)),
+            offer: Mutex::new(Some(offer)),
             body: Mutex::new(body),
-            _place: place,
-        };
-        self.tables().calls.insert(id, Arc::new(call));
-        outcome
+            answer: OnceLock::new(),
+            place: Arc::new(place),
+        });
+        let told = Told::Offer(Arc::downgrade(&call), Arc::clone(&call.place));
+        // Whoever leaves from now on lets this call go with the others.
+        if session.send(told) {
+            tables.calls.insert(id, call);
+        }
+        Ok(outcome)
     }
 
     /// Forgets a call that has ended, and the body of its answer.
-    pub(super) fn end(&self, request: &Bytes, answer: Option<&Bytes>) {
+    pub(super) fn end(&self, request: &Bytes) {
         let ended = {
             let mut tables = self.tables();
-            if let Some(answer) = answer {
-                tables.giving.remove(answer);
-            }
-            tables.calls.remove(request)
+            let call = tables.calls.remove(request);
+            let giving = call.as_ref().and_then(|call| call.answer.get());
+            let giving = giving.and_then(|answer| tables.giving.remove(answer));
+            (call, giving)
         };
         drop(ended);
-        self.tell();
     }
 
     /// The call that a session was offered under this id.
@@ -220,9 +263,13 @@ impl Desk {
         call.body.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits for the body of an answer.
-    pub(super) fn expect_body(&self, answer: Bytes, giving: Giving) {
-        self.tables().giving.insert(answer, giving);
+    /// Waits for the body of the answer to a call, as long as that is under way.
+    pub(super) fn expect_body(&self, request: &Bytes, answer: Bytes, giving: Giving) {
+        let mut tables = self.tables();
+        let call = tables.calls.get(request);
+        if call.is_some_and(|call| call.answer.set(answer.clone()).is_ok()) {
+            tables.giving.insert(answer, giving);
+        }
     }
 
     /// The answer whose body `agent` now gives, once.
@@ -233,20 +280,47 @@ impl Desk {
         }
         tables.giving.remove(answer)
     }
+}
 
-    fn tell(&self) {
-        self.places.send_modify(|count| *count = count.wrapping_add(1));
-    }
+fn tell(places: &watch::Sender<u64>) {
+    places.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 impl Session {
     /// Tells the agent. One that does not read what it is told is cut; false then.
     pub(super) fn tell(&self, event: Event) -> bool {
-        let told = self.events.try_send(Ok(ServeEvent { event: Some(event) })).is_ok();
-        if !told {
+        self.send(Told::Event(Box::new(event)))
+    }
+
+    fn send(&self, told: Told) -> bool {
+        let sent = self.events.try_send(Ok(told)).is_ok();
+        if !sent {
             self.cut.cancel();
         }
-        told
+        sent
+    }
+}
+
+impl Told {
+    /// As the agent reads it; `None` for a call that has ended before it was read.
+    pub(super) fn into_event(self) -> Option<ServeEvent> {
+        let event = match self {
+            Self::Offer(call, _place) => {
+                let call = call.upgrade()?;
+                let offer = call.offer.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                Event::Call(offer)
+            }
+            Self::Event(event) => *event,
+        };
+        Some(ServeEvent { event: Some(event) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        // Not before it is free: whoever is told looks at once.
+        tell(&self.places);
     }
 }
 

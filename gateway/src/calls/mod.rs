@@ -13,5 +13,7 @@ mod open;
 mod parts;
 mod serve;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::{CallLimits, CallsService, Parts};

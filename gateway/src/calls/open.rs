@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::desk::{Outcome, Session};
+use super::desk::{Offering, Outcome, Session};
 use super::parts::{self, AHEAD, BodyFault, Incoming, Part};
 use super::service::{CallsService, comes_apart};
 use crate::exchange::Refusal;
@@ -207,22 +207,15 @@ impl Call<'_> {
         let desk = &self.service.0.desk;
         let (session, outcome) = self.offer(body, taken).await?;
         let id = &self.verified.header().exchange_id;
-        let mut answer_id = None;
         let ended = match self.outcome(outcome, pump).await {
-            Ok((answered, body)) => {
-                answer_id = passerelle_proto::envelope::danger::peek(
-                    answered.envelope.as_ref().unwrap_or(&self.envelope),
-                )
-                .map(|header| header.exchange_id);
-                self.release(*answered, body).await
-            }
+            Ok((answered, body)) => self.release(*answered, body).await,
             Err(failure) => {
                 // Nobody waits for its answer any more.
                 session.tell(Event::Cancelled(id.clone()));
                 Err(failure)
             }
         };
-        desk.end(id, answer_id.as_ref());
+        desk.end(id);
         ended
     }
 
@@ -230,12 +223,15 @@ impl Call<'_> {
     async fn offer(
         &self,
         body: Bytes,
-        mut taken: Option<super::desk::Taken>,
+        taken: Option<super::desk::Taken>,
     ) -> Result<(Arc<Session>, oneshot::Receiver<Outcome>), Failure> {
         let desk = &self.service.0.desk;
         let provider = self.verified.header().recipients.first().cloned().unwrap_or_default();
         let mut keys = self.verified.header().recipient_keys.clone();
         keys.retain(|key| key.agency == provider);
+        let offer =
+            OfferedCall { envelope: Some(self.envelope.clone()), body, receipt: Some(self.receipt.clone()) };
+        let mut offering = Box::new(Offering { request: self.verified.clone(), offer, body: taken });
         let mut places = desk.places();
         let away = Instant::now() + AWAY;
         loop {
@@ -243,17 +239,11 @@ impl Call<'_> {
             let state = self.service.0.parts.ledger.state();
             let (picked, there) = desk.pick(&provider, |agent| state.is_for_agent(agent, &keys));
             if let Some((session, place)) = picked {
-                let outcome = desk.begin(&session, self.verified.clone(), taken.take(), place);
-                let offered = session.tell(Event::Call(OfferedCall {
-                    envelope: Some(self.envelope.clone()),
-                    body: body.clone(),
-                    receipt: Some(self.receipt.clone()),
-                }));
-                if !offered {
-                    desk.end(&self.verified.header().exchange_id, None);
-                    return Err(self.gateway_says(Reason::ProviderAway, "session=lost"));
+                match desk.begin(&session, offering, place) {
+                    Ok(outcome) => return Ok((session, outcome)),
+                    Err(back) => offering = back,
                 }
-                return Ok((session, outcome));
+                continue;
             }
             let until = if there { self.deadline } else { away.min(self.deadline) };
             tokio::select! {

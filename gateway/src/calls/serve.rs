@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::desk::{Giving, Outcome, Session, UnderWay};
+use super::desk::{Giving, Outcome, Session, Told, UnderWay};
 use super::parts::{self, AHEAD, BodyFault, Incoming, Part};
 use super::service::{CallsService, comes_apart};
 use crate::exchange::Refusal;
@@ -59,7 +59,7 @@ impl CallsService {
                 drop(events.send(Err(status)).await);
             }
         });
-        ReceiverStream::new(stream)
+        ReceiverStream::new(stream).filter_map(async |told| told.map(Told::into_event).transpose())
     }
 
     async fn session(
@@ -149,15 +149,13 @@ impl CallsService {
                 let parts = apart.then(|| {
                     let (to, taken) = mpsc::channel(AHEAD);
                     let giving = Giving { agent: agent.id.clone(), answer: verified, to };
-                    self.0.desk.expect_body(id.clone(), giving);
+                    self.0.desk.expect_body(&named.in_reply_to, id.clone(), giving);
                     taken
                 });
                 let answered =
                     AnsweredCall { envelope: Some(envelope), body, receipt: Some(receipt.clone()) };
-                if outcome.send(Outcome::Answered(Box::new(answered), parts)).is_err() {
-                    // Too late: it is logged, and nobody takes it.
-                    drop(self.0.desk.give_body(&agent.id, &id));
-                }
+                // When nobody takes it any more, it is logged all the same; its body goes with the call.
+                drop(outcome.send(Outcome::Answered(Box::new(answered), parts)));
                 (id, Ok(receipt))
             }
             Err(denial) => {
