@@ -37,8 +37,8 @@ use crate::pkcs11::Pkcs11Settings;
 use crate::records::plan::Planner;
 use crate::records::trust::Refresher;
 use crate::records::{
-    AgentStatus, AgreementSummary, CheckpointStatus, InboxError, InboxFilter, InboxView, Limits,
-    RecordFilter, RecordView,
+    AgentStatus, AgreementSummary, CheckpointStatus, InboxError, InboxFilter, InboxView, IncomingView,
+    Limits, RecordFilter, RecordView,
 };
 use crate::systems::Caller;
 
@@ -164,6 +164,12 @@ impl Agent {
         wants: &dyn Fn(&ExchangeId, &str) -> bool,
     ) -> Vec<ExchangeId> {
         self.0.inbox.pick(most, wants)
+    }
+
+    /// Large records on their way in.
+    #[must_use]
+    pub fn incoming(&self) -> Vec<IncomingView> {
+        self.0.inbox.incoming().list(self.0.clock.now())
     }
 
     /// A received record.

@@ -33,6 +33,8 @@ use crate::sender::Sender;
 
 /// Bodies that are sealed at a time.
 const SEALED_AT_ONCE: usize = 64;
+/// Bodies that are uploaded at a time: a small one need not wait for one of many gigabytes.
+const UPLOADED_AT_ONCE: usize = 3;
 /// How often what is not needed any more is looked for.
 const TIDYING: Duration = Duration::from_secs(60);
 /// How long work under way may take to end.
@@ -218,7 +220,9 @@ impl Agent {
         tasks.spawn(synchroniser.run(stop.clone()));
         tasks.spawn(Renewal::new(inner.identity.clone(), clock).run(inner.link.clone(), stop.clone()));
         tasks.spawn(sender.clone().submit());
-        tasks.spawn(sender.clone().upload());
+        for _ in 0..UPLOADED_AT_ONCE {
+            tasks.spawn(sender.clone().upload());
+        }
         tasks.spawn(sender.follow());
         tasks.spawn(receiver.run());
         tasks.spawn(provider.run());

@@ -31,6 +31,16 @@ impl Progress {
         self.0.inc(bytes.len() as u64);
     }
 
+    /// So many bytes in all.
+    pub(super) fn reached(&self, bytes: u64) {
+        self.0.set_position(bytes);
+    }
+
+    /// Whether anybody sees it.
+    pub(super) fn is_shown(&self) -> bool {
+        !self.0.is_hidden()
+    }
+
     /// Takes the bar away.
     pub(super) fn end(&self) {
         self.0.finish_and_clear();

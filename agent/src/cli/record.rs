@@ -6,6 +6,7 @@ use passerelle_proto::exchange_id::ExchangeId;
 
 use super::arguments::{RecordOptions, seconds};
 use super::failure::Failure;
+use super::progress::Progress;
 use super::text::harmless;
 use crate::client::{ClientError, LocalClient};
 use crate::local::model::Record;
@@ -13,9 +14,11 @@ use crate::records::RecordState;
 
 /// One long poll.
 pub(super) const POLL: Duration = Duration::from_secs(30);
+/// The same, for somebody who watches a bar.
+const MOVING: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(options: &RecordOptions, client: &LocalClient) -> Result<(), Failure> {
-    let record = outcome(client, &options.id, seconds(options.wait)).await?;
+    let record = outcome(client, &options.id, seconds(options.wait), None).await?;
     if options.output.json {
         println!("{}", to_json(&record)?);
     } else {
@@ -27,17 +30,23 @@ pub(super) async fn run(options: &RecordOptions, client: &LocalClient) -> Result
     }
 }
 
-/// The record, once its state is final or `wait` is over.
+/// The record, once its state is final or `wait` is over; meanwhile `bar` shows how far its body has come.
 pub(super) async fn outcome(
     client: &LocalClient,
     id: &ExchangeId,
     wait: Option<Duration>,
+    bar: Option<&Progress>,
 ) -> Result<Record, ClientError> {
     let mut record = client.record(id, None).await?;
     let Some(wait) = wait else { return Ok(record) };
+    let bar = bar.filter(|bar| bar.is_shown());
+    let poll = if bar.is_some() { MOVING } else { POLL };
     let following = async {
         while !record.state.is_final() {
-            record = client.record(id, Some(POLL)).await?;
+            if let (Some(bar), Some(progress)) = (bar, &record.progress) {
+                bar.reached(progress.bytes);
+            }
+            record = client.record(id, Some(poll)).await?;
         }
         Ok::<_, ClientError>(())
     };

@@ -71,7 +71,7 @@ async fn one(arguments: &SendArguments, path: &Path, client: &LocalClient) -> Re
     let length = metadata.is_file().then_some(metadata.len());
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let progress = Progress::new(name.as_deref().unwrap_or("–"), length, arguments.output.json);
-    let moved = progress.clone();
+    let (moved, shown) = (progress.clone(), name.clone());
     let body = ReaderStream::with_capacity(file, CHUNK).inspect_ok(move |bytes| moved.moved(bytes));
     let accepted = client.send(&options(arguments, path, name), body, length).await;
     progress.end();
@@ -80,7 +80,11 @@ async fn one(arguments: &SendArguments, path: &Path, client: &LocalClient) -> Re
         tell(arguments, path, &accepted);
         return Ok(true);
     };
-    let record = outcome(client, &accepted.exchange_id, Some(wait)).await?;
+    // The first bar was for sealing, this one is for the way to the gateway.
+    let bar = Progress::new(&format!("→ {}", shown.as_deref().unwrap_or("–")), length, arguments.output.json);
+    let record = outcome(client, &accepted.exchange_id, Some(wait), Some(&bar)).await;
+    bar.end();
+    let record = record?;
     if arguments.output.json {
         let mut told = serde_json::to_value(&record).unwrap_or_default();
         told["file"] = json!(path);

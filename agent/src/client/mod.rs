@@ -27,8 +27,9 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::local::model::{
-    Accepted, Agreement, AgreementDocument, Agreements, DeadLetter, DeadLetters, Inbox, InboxRecord, Problem,
-    Record, Records, SignRequest, Signed, Status, Webhook, WebhookList,
+    Accepted, Agreement, AgreementDocument, Agreements, DeadLetter, DeadLetters, Inbox, InboxRecord,
+    IncomingRecord, IncomingRecords, Problem, Record, Records, SignRequest, Signed, Status, Webhook,
+    WebhookList,
 };
 
 pub use call::{CallAnswer, CallOptions};
@@ -111,6 +112,14 @@ impl LocalClient {
     /// [`ClientError`].
     pub async fn inbox(&self, query: &InboxQuery) -> Result<Inbox, ClientError> {
         self.ask(&query.path(), query.wait).await
+    }
+
+    /// Large records on their way in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn incoming(&self) -> Result<Vec<IncomingRecord>, ClientError> {
+        Ok(self.ask::<IncomingRecords>("/v1/inbox/incoming", None).await?.records)
     }
 
     /// A received record.

@@ -34,6 +34,7 @@ use tokio::sync::watch;
 use crate::metrics::{Counted, Tally};
 use crate::records::blocking::blocking;
 use crate::records::log::RecordLog;
+use crate::records::transfer::Incoming;
 use crate::records::{InboxError, Limits, StoreError};
 use crate::spool::Spool;
 use crate::systems::Caller;
@@ -57,6 +58,7 @@ struct Inner {
     decapsulations: DecapsulationCache,
     changed: watch::Sender<u64>,
     tally: Tally,
+    incoming: Incoming,
 }
 
 /// A record that was verified and opened.
@@ -114,6 +116,7 @@ impl Inbox {
             decapsulations,
             changed,
             tally: Tally::default(),
+            incoming: Incoming::default(),
         })))
     }
 
@@ -125,6 +128,11 @@ impl Inbox {
     /// What has happened to records.
     pub(crate) fn tally(&self) -> &Tally {
         &self.0.tally
+    }
+
+    /// Large records on their way in.
+    pub(crate) fn incoming(&self) -> &Incoming {
+        &self.0.incoming
     }
 
     /// Contexts of senders that were opened before.

@@ -13,6 +13,8 @@ impl Inbox {
     pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
         let now = self.0.clock.now();
         self.table().forget(now);
+        let spool = self.0.spool.clone();
+        blocking(move || spool.sweep_abandoned(now).map_err(StoreError::file(spool.folder()))).await??;
         // What is carried may close segments of its own: no more than there are now.
         for _ in 0..self.0.log.closed().len() {
             let live = self.table().live_bytes();

@@ -8,7 +8,7 @@ use passerelle_pki::name::{AgencyCode, AgentId};
 use passerelle_proto::exchange_id::ExchangeId;
 use serde::{Deserialize, Serialize};
 
-pub use crate::records::RecordState;
+pub use crate::records::{Progress, RecordState};
 
 /// `202` of `POST /v1/records`: the record is durable in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,35 @@ pub struct Record {
     pub denial: Option<Denial>,
     /// Every recipient.
     pub recipients: Vec<Recipient>,
+    /// How far the body has come, while it is uploaded by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// A large record on its way in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingRecord {
+    /// Its id.
+    pub exchange_id: ExchangeId,
+    /// The agency that sent it.
+    pub from: AgencyCode,
+    /// The agreement relied on.
+    pub agreement: AgreementRef,
+    /// Purpose.
+    pub purpose: String,
+    /// Until when it may come.
+    pub expires_at: Timestamp,
+    /// How far it has come.
+    pub progress: Progress,
+    /// How often the gateway gave something else than the body that was signed.
+    pub wrong: u32,
+}
+
+/// `GET /v1/inbox/incoming`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingRecords {
+    /// By id.
+    pub records: Vec<IncomingRecord>,
 }
 
 /// `GET /v1/records`.

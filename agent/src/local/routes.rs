@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, Guard};
 use super::call;
+use super::incoming;
 use super::model::SignRequest;
 use super::problem::Fault;
 use super::request;
@@ -49,6 +50,7 @@ enum Operation {
     Records,
     Record,
     Inbox,
+    Incoming,
     InboxRecord,
     Content,
     Confirm,
@@ -66,11 +68,12 @@ enum Operation {
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 23] = [
+const ROUTES: [(&str, &str, Operation); 24] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
     ("get", "/v1/inbox", Operation::Inbox),
+    ("get", "/v1/inbox/incoming", Operation::Incoming),
     ("get", "/v1/inbox/{id}", Operation::InboxRecord),
     ("get", "/v1/inbox/{id}/content", Operation::Content),
     ("post", "/v1/inbox/{id}/confirm", Operation::Confirm),
@@ -112,6 +115,7 @@ impl Operation {
             Self::Records => get(records),
             Self::Record => get(record),
             Self::Inbox => get(inbox),
+            Self::Incoming => get(incoming::incoming),
             Self::InboxRecord => get(inbox_record),
             Self::Content => get(content),
             Self::Confirm => post(confirm),

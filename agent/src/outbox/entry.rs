@@ -50,7 +50,7 @@ pub(super) struct Record {
     #[prost(string, tag = "7")]
     content_type: String,
     #[prost(uint64, tag = "8")]
-    length: u64,
+    pub(super) length: u64,
     #[prost(uint64, tag = "9")]
     pub(super) created_ms: u64,
     #[prost(uint64, tag = "10")]
@@ -245,6 +245,7 @@ impl Record {
             receipt,
             denial,
             recipients: self.recipients.iter().filter_map(Recipient::view).collect(),
+            progress: None,
         }
     }
 

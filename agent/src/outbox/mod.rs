@@ -29,7 +29,9 @@ use crate::metrics::{Counted, Tally};
 use crate::records::blocking::blocking;
 use crate::records::log::RecordLog;
 use crate::records::sealing::Sealed;
-use crate::records::{Accepted, Limits, RecordFilter, RecordState, RecordView, SendError, StoreError};
+use crate::records::{
+    Accepted, Limits, Progress, RecordFilter, RecordState, RecordView, SendError, StoreError,
+};
 use crate::spool::Spool;
 
 use entry::{Change, Denial, Entry, FORMAT, Receipt, Recipient, Record};
@@ -61,6 +63,8 @@ pub(crate) struct Load {
     /// Empty when the body lies in the spool.
     pub(crate) body: Bytes,
     pub(crate) header_digest: [u8; 32],
+    /// Until when it may be accepted.
+    pub(crate) expires: Timestamp,
 }
 
 /// What an idempotency key leads to.
@@ -196,7 +200,7 @@ impl Outbox {
 
     /// One record.
     pub(crate) fn record(&self, id: &ExchangeId) -> Option<RecordView> {
-        self.table().slots.get(id).map(|slot| slot.record.view(*id, slot.sent))
+        self.table().slots.get(id).map(|slot| slot.view(*id))
     }
 
     /// Records, newest first.
@@ -207,7 +211,7 @@ impl Outbox {
         older
             .filter(|(_, slot)| filter.state.is_none_or(|state| slot.record.state(slot.sent) == state))
             .take(filter.effective_limit())
-            .map(|(id, slot)| slot.record.view(*id, slot.sent))
+            .map(|(id, slot)| slot.view(*id))
             .collect()
     }
 
@@ -262,6 +266,21 @@ impl Outbox {
         slot.attempts - 1
     }
 
+    /// Notes that the gateway has so many chunks of the body; `begins` at the first word of an upload.
+    pub(crate) fn reached(&self, id: ExchangeId, chunks: u64, begins: bool) {
+        if let Some(slot) = self.table().slots.get_mut(&id) {
+            match &mut slot.progress {
+                Some(progress) if !begins => progress.reach(chunks),
+                progress => {
+                    let begun = Progress::begun(chunks, slot.record.length);
+                    begun.log(id, "upload");
+                    *progress = Some(begun);
+                }
+            }
+        }
+        self.0.changed.send_modify(|generation| *generation += 1);
+    }
+
     /// Notes whether the gateway has the body: the lane follows from it once the record is given back.
     pub(crate) fn uploaded(&self, id: ExchangeId, whole: bool) {
         if let Some(slot) = self.table().slots.get_mut(&id) {
@@ -278,8 +297,8 @@ impl Outbox {
     fn load_now(&self, id: ExchangeId) -> Result<Option<Load>, StoreError> {
         // Tidying may move an entry between the two looks, never twice so soon.
         for _ in 0..3 {
-            let home = match self.table().slots.get(&id) {
-                Some(slot) if slot.record.is_waiting() => slot.home,
+            let (home, expires_ms) = match self.table().slots.get(&id) {
+                Some(slot) if slot.record.is_waiting() => (slot.home, slot.record.expires_ms),
                 _ => return Ok(None),
             };
             let payload = match self.0.log.entry(home) {
@@ -290,7 +309,8 @@ impl Outbox {
             let envelope =
                 entry.envelope.ok_or(StoreError::Damaged("a waiting record without its envelope"))?;
             let header_digest = crate::records::digest::sha256(&envelope.header);
-            return Ok(Some(Load { envelope, body: entry.body, header_digest }));
+            let expires = Timestamp::from_millis(expires_ms);
+            return Ok(Some(Load { envelope, body: entry.body, header_digest, expires }));
         }
         Err(StoreError::Damaged("a waiting record is not where it should be"))
     }

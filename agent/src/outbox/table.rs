@@ -7,7 +7,7 @@ use passerelle_pki::clock::Timestamp;
 use passerelle_proto::exchange_id::ExchangeId;
 
 use super::entry::{Change, Record};
-use crate::records::Limits;
+use crate::records::{Limits, Progress, RecordView};
 
 /// What a record waits for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub(super) struct Slot {
     pub(super) uploaded: bool,
     /// How often it was put off.
     pub(super) attempts: u32,
+    /// How far its upload has come.
+    pub(super) progress: Option<Progress>,
+}
+
+impl Slot {
+    pub(super) fn view(&self, id: ExchangeId) -> RecordView {
+        let progress = self.progress.filter(|_| self.record.is_waiting());
+        RecordView { progress, ..self.record.view(id, self.sent) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +64,8 @@ impl Table {
             self.queued += 1;
             self.queued_bytes += record.sealed_bytes;
         }
-        self.slots.insert(id, Slot { record, home, sent: false, uploaded: false, attempts: 0 });
+        self.slots
+            .insert(id, Slot { record, home, sent: false, uploaded: false, attempts: 0, progress: None });
         self.line_up(id);
     }
 

@@ -1,5 +1,8 @@
 //! Giving up what is not needed any more: old history, and journal segments that hold little else.
 
+use std::time::Duration;
+
+use passerelle_pki::clock::Timestamp;
 use passerelle_proto::exchange_id::ExchangeId;
 use prost::Message;
 
@@ -8,9 +11,27 @@ use super::{Outbox, read};
 use crate::records::StoreError;
 use crate::records::blocking::blocking;
 
+/// After this, no clock can think that a record has not expired.
+const CERTAINLY: Duration = Duration::from_secs(86_400);
+
 impl Outbox {
-    /// Forgets old history and drops segments; what they still hold is appended again first.
+    /// Forgets old history and drops segments; what they still hold is appended again first. Bodies go that nobody would
+    /// accept any more, however long the gateway has been away.
     pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        let expired: Vec<ExchangeId> = {
+            let table = self.table();
+            let bodies =
+                table.slots.iter().filter(|(_, slot)| slot.record.spooled && slot.record.is_waiting());
+            let late = |ms: u64| Timestamp::from_millis(ms).plus(CERTAINLY) <= now;
+            bodies.filter(|(_, slot)| late(slot.record.expires_ms)).map(|(id, _)| *id).collect()
+        };
+        let spool = self.0.spool.clone();
+        blocking(move || {
+            let expired = expired.into_iter().try_for_each(|id| spool.remove(id));
+            expired.and_then(|()| spool.sweep_abandoned(now)).map_err(StoreError::file(spool.folder()))
+        })
+        .await??;
         let forgotten = self.table().forget(&self.0.limits, self.0.clock.now());
         if forgotten > 0 {
             self.0.changed.send_modify(|generation| *generation += 1);

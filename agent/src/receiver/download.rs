@@ -45,10 +45,13 @@ impl Receiver {
             writer = Some(blocking(move || begin(&here, id, chunks)).await??);
         }
         let Some((writer, chunks)) = writer else { return Err(SessionError::NotYet.into()) };
+        let incoming = self.inbox.incoming().clone();
+        incoming.begun(verified, writer.next_chunk());
         let (give, taken) = mpsc::channel(AHEAD);
+        let reached = move |chunks| incoming.reached(id, chunks);
         let folder = spool.folder().to_path_buf();
         let written = tokio::task::spawn_blocking(move || {
-            write(writer, &chunks, taken).map_err(StoreError::file(folder))
+            write(writer, &chunks, taken, &reached).map_err(StoreError::file(folder))
         });
         while let Some(part) = parts.message().await? {
             let Some(Part::Chunk(chunk)) = part.part else { return Err(unexpected().into()) };
@@ -58,10 +61,27 @@ impl Receiver {
         }
         drop(give);
         match written.await.map_err(|_| StoreError::Stopping)?? {
-            true => Ok(()),
-            false => Err(Status::unavailable("the download was cut; it goes on from there").into()),
+            Ended::Whole => Ok(()),
+            Ended::Cut => Err(Status::unavailable("the download was cut; it goes on from there").into()),
+            Ended::Wrong => {
+                // Only the gateway, or its disk, can be at fault: the sender's header was verified.
+                tracing::error!(%id, "the gateway gave a chunk that is not the one that was signed");
+                self.inbox.incoming().wrong(id);
+                Err(SessionError::NotYet.into())
+            }
         }
     }
+}
+
+/// How a download ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Ended {
+    /// The body is whole, durable and named.
+    Whole,
+    /// Nothing more came.
+    Cut,
+    /// A chunk came that is none of this body.
+    Wrong,
 }
 
 type Begun = (SpoolWriter, VerifiedChunks);
@@ -99,22 +119,23 @@ async fn hashes(
     Ok(hashes)
 }
 
-/// Writes chunks as they come; true when the body is whole, durable and named. A wrong chunk ends the download: what was
-/// right stays.
+/// Writes chunks as they come. A wrong chunk ends the download: what was right stays.
 fn write(
     mut writer: SpoolWriter,
     chunks: &VerifiedChunks,
     mut taken: mpsc::Receiver<bytes::Bytes>,
-) -> std::io::Result<bool> {
+    reached: &dyn Fn(u64),
+) -> std::io::Result<Ended> {
     while writer.next_chunk() < chunks.count() {
-        let Some(chunk) = taken.blocking_recv() else { return Ok(false) };
+        let Some(chunk) = taken.blocking_recv() else { return Ok(Ended::Cut) };
         if chunks.check(writer.next_chunk(), &chunk).is_err() {
-            return Ok(false);
+            return Ok(Ended::Wrong);
         }
         writer.push_checked(&chunk)?;
+        reached(writer.next_chunk());
     }
     writer.commit()?;
-    Ok(true)
+    Ok(Ended::Whole)
 }
 
 /// Opens the body from the first chunk to the last, and keeps nothing of it.
@@ -166,15 +187,15 @@ mod tests {
         // The second chunk is not the one of its place.
         let wrong = [chunks[0].clone(), chunks[2].clone()];
         let taken = given(&wrong);
-        assert!(
-            !tokio::task::spawn_blocking(move || write(writer, &verified, taken)).await.unwrap().unwrap()
-        );
+        let written = tokio::task::spawn_blocking(move || write(writer, &verified, taken, &|_| {}));
+        assert_eq!(written.await.unwrap().unwrap(), Ended::Wrong);
         assert!(!spool.has(record.exchange_id));
 
         let (writer, verified) = resume(&spool, &envelope).unwrap().unwrap();
         assert_eq!(writer.next_chunk(), 1);
         let taken = given(&chunks[1..]);
-        assert!(tokio::task::spawn_blocking(move || write(writer, &verified, taken)).await.unwrap().unwrap());
+        let written = tokio::task::spawn_blocking(move || write(writer, &verified, taken, &|_| {}));
+        assert_eq!(written.await.unwrap().unwrap(), Ended::Whole);
         let (mut reader, mut chunk, mut whole) =
             (spool.read(record.exchange_id).unwrap(), Vec::new(), Vec::new());
         while reader.next(&mut chunk).unwrap() {

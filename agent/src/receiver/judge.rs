@@ -57,6 +57,7 @@ impl Receiver {
             Ok(()) => Ok(Some(acknowledged)),
             Err(Fault::Session(error)) => Err(error),
             Err(Fault::Refused(reason)) => {
+                self.inbox.incoming().ended(id);
                 tracing::warn!(%id, reason = reason.as_str_name(), sender = %header.sender_agency, "a record is refused");
                 let refused = Acknowledged { refused: Some(reason), ..acknowledged };
                 self.inbox.refuse(refused, header.expires_ms).await?;
@@ -84,6 +85,9 @@ impl Receiver {
         let (accepted, leaf_index) = self.receipt(&verified, &delivered).await?;
         self.permitted(&verified, accepted).await?;
         let body = if verified.sealed_length() > INLINE_BODY_LIMIT {
+            if self.inbox.incoming().is_parked(verified.exchange_id()) {
+                return Err(SessionError::NotYet.into());
+            }
             let _place = self.downloading.acquire().await.map_err(|_| SessionError::NotYet)?;
             self.download(channel, &verified).await?;
             None
@@ -91,8 +95,10 @@ impl Receiver {
             self.opens(&verified, &delivered.body).await?;
             Some(delivered.body)
         };
-        let arrived = Arrived { envelope: verified, key, body, leaf_index };
-        Ok(self.inbox.receive(arrived, us).await?)
+        let (id, arrived) = (verified.exchange_id(), Arrived { envelope: verified, key, body, leaf_index });
+        self.inbox.receive(arrived, us).await?;
+        self.inbox.incoming().ended(id);
+        Ok(())
     }
 
     /// The key that the sender's directory entry gives for the signature.

@@ -1,6 +1,6 @@
 //! Records as agency systems see them, and what outbox and inbox have in common.
 //!
-//! - [`request`]: what a system asks to send; [`record_view`], [`inbox_view`], [`status`]: what it is shown;
+//! - [`request`]: what a system asks to send; [`record_view`], [`inbox_view`], [`status`], [`transfer`]: what it is shown;
 //! - [`error`]: why something was not done, in words for people; [`limits`]: how much is kept;
 //! - `log`: the journal under outbox and inbox; `plan`: a request made into a header; `sealing`: a body read once, sealed and laid down; `trust`: whom this agent
 //!   believes.
@@ -11,6 +11,7 @@ pub mod limits;
 pub mod record_view;
 pub mod request;
 pub mod status;
+pub mod transfer;
 
 pub(crate) mod blocking;
 pub(crate) mod digest;
@@ -33,3 +34,4 @@ pub use record_view::{
 };
 pub use request::SendRequest;
 pub use status::{AgentStatus, AgreementSummary, CheckpointStatus};
+pub use transfer::{IncomingView, Progress};

@@ -8,6 +8,7 @@ use passerelle_proto::wire;
 use serde::Serialize;
 
 use super::time::{rfc3339, rfc3339_option};
+use super::transfer::Progress;
 
 /// Where a record stands.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
@@ -143,6 +144,9 @@ pub struct RecordView {
     pub denial: Option<DenialView>,
     /// Every recipient.
     pub recipients: Vec<RecipientView>,
+    /// How far the body has come, while it is uploaded by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
 }
 
 /// Which records to list: newest first.

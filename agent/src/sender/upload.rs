@@ -1,9 +1,11 @@
-//! The lane of large bodies: one at a time, from the chunk on that the gateway wants.
+//! A lane of large bodies: one after the other, from the chunk on that the gateway wants. A few lanes run side by side.
 
+use bytes::Bytes;
 use passerelle_proto::envelope::ChunkHashes;
 use passerelle_proto::exchange_id::ExchangeId;
+use passerelle_proto::reason::denial;
 use passerelle_proto::wire::exchange_client::ExchangeClient;
-use passerelle_proto::wire::{self, upload_frame::Frame, upload_reply::Reply};
+use passerelle_proto::wire::{self, Reason, upload_frame::Frame, upload_reply::Reply};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -38,6 +40,12 @@ impl Sender {
             // It may be there already, and only the receipt was lost.
             let answer = match self.look_up(channel.clone(), id).await? {
                 Some(receipt) => Some(Answer::Receipt(receipt)),
+                // The gateway would refuse it; its body may be gone already.
+                None if load.expires <= self.now() => Some(Answer::Denial(denial(
+                    Reason::HeaderExpired,
+                    format!("expires={}", load.expires),
+                    Bytes::new(),
+                ))),
                 None => match self.upload_one(channel.clone(), id, &load).await {
                     Err(StreamError::Store(error)) => return Err(self.unreadable(id, flight, error)),
                     answer => answer?,
@@ -80,6 +88,7 @@ impl Sender {
         while let Some(reply) = replies.message().await? {
             match reply.reply {
                 Some(Reply::NextChunk(next)) => {
+                    self.outbox.reached(id, next, tell_start.is_some());
                     if let Some(tell) = tell_start.take() {
                         // The feeder may have failed; the stream then ends.
                         tell.send(next).ok();

@@ -11,7 +11,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use passerelle_pki::clock::Timestamp;
 use passerelle_pki::files::{self, PRIVATE};
 use passerelle_proto::envelope::{ChunkHashes, PLAINTEXT_LIMIT, VerifiedChunks, chunk_count};
 use passerelle_proto::exchange_id::ExchangeId;
@@ -22,6 +24,8 @@ pub(crate) use writer::SpoolWriter;
 
 const PART: &str = "part";
 const HASHES: &str = "hashes";
+/// A day longer than a record lives when nobody says otherwise: what was cut is gone on with until then.
+const ABANDONED: Duration = Duration::from_secs(8 * 86_400);
 
 /// A folder of bodies. Clones share it.
 #[derive(Clone, Debug)]
@@ -109,6 +113,21 @@ impl Spool {
         Ok(())
     }
 
+    /// Removes bodies that were begun and that nobody has written to for longer than they are worth keeping.
+    pub(crate) fn sweep_abandoned(&self, now: Timestamp) -> io::Result<()> {
+        for entry in fs::read_dir(&*self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != PART) || !is_abandoned(&path, now) {
+                continue;
+            }
+            if let Some(id) = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()) {
+                tracing::info!(%id, "a body that was begun long ago is given up");
+                self.remove(id)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what `needed` does not claim: whole bodies, and half-written ones.
     pub(crate) fn sweep(&self, needed: impl Fn(ExchangeId) -> bool) -> io::Result<()> {
         for entry in fs::read_dir(&*self.folder)? {
@@ -120,6 +139,16 @@ impl Spool {
         }
         files::sync_directory(&self.folder)
     }
+}
+
+/// Whether a file was last written longer ago than [`ABANDONED`]. What cannot be told is not.
+fn is_abandoned(path: &Path, now: Timestamp) -> bool {
+    let written = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let since_epoch = written.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    since_epoch.is_some_and(|age| {
+        let written = Timestamp::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        now.since(written) > ABANDONED
+    })
 }
 
 /// Fills the buffer as far as the file goes.

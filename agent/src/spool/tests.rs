@@ -61,3 +61,27 @@ fn sweeping_removes_what_nobody_needs_and_nothing_else() {
     assert!(!spool.has(gone) && spool.hashes(gone).unwrap().is_none());
     assert_eq!(fs::read_dir(spool.folder()).unwrap().count(), 2);
 }
+
+#[test]
+fn what_was_begun_and_left_is_given_up_after_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&folder.path().join("bodies")).unwrap();
+    let (old, fresh, whole) = (id(), id(), id());
+    let now = Timestamp::from_seconds(1_772_452_800);
+    let before = |age: Duration| {
+        let since_epoch = Duration::from_millis(now.as_millis()) - age;
+        std::time::UNIX_EPOCH + since_epoch
+    };
+    for (id, name, age) in [
+        (old, spool.beside(old, PART), ABANDONED + Duration::from_secs(60)),
+        (fresh, spool.beside(fresh, PART), Duration::from_secs(60)),
+        (whole, spool.path(whole), 2 * ABANDONED),
+    ] {
+        fs::write(spool.beside(id, HASHES), b"").unwrap();
+        File::create(name).unwrap().set_modified(before(age)).unwrap();
+    }
+    spool.sweep_abandoned(now).unwrap();
+    assert!(!spool.beside(old, PART).exists() && !spool.beside(old, HASHES).exists());
+    assert!(spool.beside(fresh, PART).exists() && spool.has(whole));
+    assert_eq!(fs::read_dir(spool.folder()).unwrap().count(), 4);
+}

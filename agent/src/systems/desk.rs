@@ -9,8 +9,8 @@ use super::{Action, Caller, CallerError};
 use crate::agent::{Agent, InboxBody};
 use crate::calls::{Answer, CallError, CallRequest};
 use crate::records::{
-    Accepted, AgreementSummary, InboxError, InboxFilter, InboxView, RecordFilter, RecordView, SendError,
-    SendRequest,
+    Accepted, AgreementSummary, InboxError, InboxFilter, InboxView, IncomingView, RecordFilter, RecordView,
+    SendError, SendRequest,
 };
 
 /// Records that are looked at at a time for a caller who may not see all.
@@ -108,6 +108,14 @@ impl Desk {
     /// [`InboxError`].
     pub async fn inbox(&self, filter: &InboxFilter) -> Result<Vec<InboxView>, InboxError> {
         self.agent.inbox_for(&self.caller, filter).await
+    }
+
+    /// Large records on their way in.
+    #[must_use]
+    pub fn incoming(&self) -> Vec<IncomingView> {
+        let mut incoming = self.agent.incoming();
+        incoming.retain(|view| self.caller.may_use(&view.agreement.number, &view.purpose));
+        incoming
     }
 
     /// A received record.

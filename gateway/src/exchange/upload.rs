@@ -137,7 +137,7 @@ impl ExchangeService {
         let name = BodyName { agency: agent.id.agency.clone(), header_digest: verified.header_digest() };
         self.check_room(agent, &verified, &name)?;
 
-        let (bodies, held) = (self.0.parts.bodies.clone(), verified.clone());
+        let (bodies, held, lied) = (self.0.parts.bodies.clone(), verified.clone(), name.clone());
         let upload =
             blocking(move || bodies.upload(&name, &held, chunks)).await?.map_err(|error| disk(&error))?;
         let mut upload = Box::new(upload);
@@ -145,10 +145,16 @@ impl ExchangeService {
         while !upload.is_whole() {
             let chunks = gather(frames).await?;
             let written = blocking(move || write(upload, &chunks)).await?;
-            upload = written.map_err(|error| match error {
-                UploadError::Io(error) => Stopped::Failed(disk(&error)),
-                error => mismatch(&verified, error.to_string()).into(),
-            })?;
+            upload = match written {
+                Ok(upload) => upload,
+                Err(UploadError::Io(error)) => return Err(disk(&error).into()),
+                Err(error) => {
+                    // The chunks are not those of the header: there is nothing to go on with.
+                    let bodies = self.0.parts.bodies.clone();
+                    blocking(move || bodies.remove(&lied)).await?.map_err(|error| disk(&error))?;
+                    return Err(mismatch(&verified, error.to_string()).into());
+                }
+            };
             tell(replies, Reply::NextChunk(upload.next_chunk())).await?;
         }
         blocking(move || upload.sync()).await?.map_err(|error| disk(&error))?;

@@ -10,6 +10,7 @@ mod forge;
 pub mod mail;
 pub mod refusals;
 pub mod services;
+mod upload;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
