@@ -1,7 +1,7 @@
 //! A small HTTP service, such as an agency has behind its agent: it notes who asks what, and answers as its path says.
 //!
 //! `…/echo` gives the request's content back, `…/octets-N` so many bytes, `…/statut-N` that status, `…/coupe` less than it
-//! announces, `…/lent` nothing ever; everything else is a record in JSON.
+//! announces, `…/goutte` one drop and then nothing, `…/lent` nothing ever; everything else is a record in JSON.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -189,6 +189,8 @@ async fn answer(request: Request<Incoming>, notes: Arc<Notes>) -> Result<Respons
         answer.headers_mut().append("x-service", http::HeaderValue::from_static("un"));
         answer.headers_mut().append("x-service", http::HeaderValue::from_static("deux"));
         answer
+    } else if word == "goutte" {
+        return Ok(drop_by_drop(leaving));
     } else if word == "coupe" {
         cut()
     } else if let Some(count) = number("octets-") {
@@ -218,6 +220,16 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Content> {
     let mut answer = Response::new(whole(Bytes::from_static(text.as_bytes())));
     *answer.status_mut() = status;
     answer
+}
+
+/// Gives ten bytes, and waits until whoever asked goes.
+fn drop_by_drop(leaving: Leaving) -> Response<Content> {
+    let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"0123456789")))]);
+    let never = stream::once(async move {
+        let _noted = leaving;
+        std::future::pending().await
+    });
+    Response::new(BodyExt::boxed(StreamBody::new(first.chain(never))))
 }
 
 /// Says 1000 bytes, gives 10, and closes.

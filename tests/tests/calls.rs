@@ -365,9 +365,15 @@ async fn whoever_fails_says_so_and_whoever_goes_is_noticed() {
     until("the connection of a call whose time is over is closed", || visit.left.load(Ordering::Relaxed))
         .await;
 
+    // The same in the middle of an answer.
+    let slow = "GET /v1/call/ramq/dossiers/dossiers/goutte\nPasserelle-Deadline: 1";
+    assert_eq!(scene.raw(slow, b"").await.problem(), (504, "CALL_TIMED_OUT".to_owned()));
+    let visit = scene.service.last().unwrap();
+    until("an answer whose time is over is let go", || visit.left.load(Ordering::Relaxed)).await;
+
     // The caller goes.
     let stream = scene.connect("GET /v1/call/ramq/dossiers/dossiers/lent").await;
-    until("the service is asked", || scene.service.visits().len() == 3).await;
+    until("the service is asked", || scene.service.visits().len() == 4).await;
     let visit = scene.service.last().unwrap();
     assert!(!visit.left.load(Ordering::Relaxed));
     drop(stream);
@@ -380,7 +386,7 @@ async fn whoever_fails_says_so_and_whoever_goes_is_noticed() {
     let mut bytes = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap().ok();
     assert!(bytes.is_empty() || Reply::read(&bytes).problem().1 == "BODY_INCOMPLETE");
-    assert_eq!(scene.service.visits().len(), 3);
+    assert_eq!(scene.service.visits().len(), 4);
 
     // The provider's agent is away.
     scene.ramq.process.stop().unwrap();

@@ -3,7 +3,7 @@
 //! - [`consumer`]: the side that asks; [`provider`]: the side that answers, before its own service;
 //! - [`request`]: what a system asks; [`error`]: why there is no answer; [`settings`]: what the configuration says;
 //! - `belief`: what must hold of what came from the other side; `fields`: HTTP fields that travel; `passing`: bodies above
-//!   1 MiB.
+//!   1 MiB; `cut`: what is read is let go with its call.
 //!
 //! Nothing of a call is kept. Both sides decide by the agreement themselves, and the provider's service is not touched
 //! before every check of its agent has passed.
@@ -14,6 +14,7 @@ pub mod settings;
 
 mod belief;
 pub(crate) mod consumer;
+mod cut;
 mod fields;
 mod passing;
 pub(crate) mod provider;

@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::io::SyncIoBridge;
 
 use super::belief::Doubted;
+use super::cut::Cut;
 use super::fields;
 use super::passing::Passing;
 use super::{Answer, CallError, CallRequest, Calls};
@@ -143,9 +144,8 @@ impl Calls {
         head: Vec<u8>,
         body: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<(Sealed, Option<Passing>), CallError> {
-        let body = SyncIoBridge::new_with_handle(body, Handle::current());
         let length_max = (plan.length_max, self.0.planner.limits.record_bytes);
-        match self.seal(plan, Cursor::new(head).chain(body)).await {
+        match self.seal(plan, head, body).await {
             // By the agreement, in the words of the gateway.
             Err(SendError::TooLarge(limit)) if limit == length_max.0 && limit < length_max.1 => {
                 Err(CallError::refused(Reason::RecordTooLarge, format!("max_record_bytes={limit}")))
@@ -154,12 +154,17 @@ impl Calls {
         }
     }
 
-    /// Seals half a call; a body that went to the spool is removed when its guard goes.
+    /// Reads a body to its end and seals it behind its head. One that went to the spool is removed when its guard goes; one
+    /// that is being read when nobody waits any more is let go.
     pub(super) async fn seal(
         &self,
         plan: Plan,
-        content: impl Read + Send + 'static,
+        head: Vec<u8>,
+        body: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<(Sealed, Option<Passing>), SendError> {
+        let (body, _cut) = Cut::new(body);
+        let body = SyncIoBridge::new_with_handle(body, Handle::current());
+        let content = Cursor::new(head).chain(body);
         let spool = self.0.spool.clone();
         let sealed = blocking(move || {
             let sealed = sealing::seal(plan, content, |_| {})?;

@@ -1,7 +1,5 @@
 //! One call, from its offer to its answer.
 
-use std::io::{Cursor, Read};
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use passerelle_proto::call;
@@ -14,11 +12,9 @@ use passerelle_proto::wire::{
     CallAnswer, ExchangeKind, GiveBodyFrame, OfferedCall, Reason, SealedAttributes, answer_logged,
     give_body_frame,
 };
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::io::SyncIoBridge;
 
 use super::offer::Believed;
 use super::release::released;
@@ -61,8 +57,7 @@ impl Provider {
         let answer = upstream.ask(&self.0.calls, believed, opened).await?;
         let rules = believed.agreement.agreement().field_rules(&believed.envelope.header().service);
         let (head, body) = released(answer, rules).await?;
-        let content = Cursor::new(head).chain(SyncIoBridge::new_with_handle(body, Handle::current()));
-        let (sealed, passing) = self.0.calls.seal(plan, content).await?;
+        let (sealed, passing) = self.0.calls.seal(plan, head, body).await?;
         self.give(session, sealed, passing).await
     }
 
