@@ -120,8 +120,11 @@ impl Catalogue {
         description.version_since_ms =
             same.map_or(description.created_ms, |known| known.service().version_since().as_millis());
         let (_, key) = identity.signing();
-        let signed = catalogue::sign(identity.agent(), description, key.as_ref())
-            .map_err(CatalogueError::Description)?;
+        let agent = identity.agent().clone();
+        // A token signs in its own time.
+        let signed = tokio::task::spawn_blocking(move || catalogue::sign(&agent, description, key.as_ref()));
+        let cut = |_| refused(tonic::Status::cancelled("arrêt / stopping"));
+        let signed = signed.await.map_err(cut)?.map_err(CatalogueError::Description)?;
         let request = wire::PublishServiceRequest { service: Some(signed), openapi };
         let mut client = CatalogueClient::new(channel.clone());
         link::call(client.publish(request)).await.map_err(refused)?;

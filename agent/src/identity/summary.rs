@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use passerelle_pki::certificate::TrustAnchor;
+use passerelle_pki::certificate::{TrustAnchor, VerifiedCertificate};
 use passerelle_pki::clock::Timestamp;
 use passerelle_pki::key::KeyId;
 use passerelle_pki::name::{AgentId, TrustDomain};
@@ -30,6 +30,10 @@ pub struct Summary {
     pub signing_key: KeyId,
     /// Whether it is in a token.
     pub in_token: bool,
+    /// The TLS certificate and the signing certificate.
+    pub certificates: [VerifiedCertificate; 2],
+    /// KEM keys of the bundles that the directory has confirmed.
+    pub published: Vec<KeyId>,
     /// Verifier key of the log.
     pub log_vkey: String,
 }
@@ -53,6 +57,14 @@ impl Summary {
             tls_until: certificates.tls.not_after(),
             signing_until: certificates.signing.not_after(),
             bundle_until: published.map(|entry| Timestamp::from_millis(entry.expires_ms)),
+            certificates: [certificates.tls.clone(), certificates.signing.clone()],
+            published: store
+                .manifest
+                .kem
+                .iter()
+                .filter(|entry| entry.published_ms.is_some())
+                .map(|entry| entry.key)
+                .collect(),
             signing_key: certificates.signing.key_id(),
             in_token: store.manifest.is_in_token(certificates.signing.key_id()),
             kem_keys: store.manifest.kem.len(),

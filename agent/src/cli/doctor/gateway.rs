@@ -10,6 +10,7 @@ use passerelle_pki::tls::{ClientSettings, ClientTls};
 use tokio::time::timeout;
 use tower::{Service, ServiceExt};
 
+use super::presented;
 use super::report::Report;
 use crate::link::{GatewayAddress, Line, LinkError, chain, dial};
 
@@ -66,7 +67,11 @@ pub(super) async fn listener(
             Some(line)
         }
         Err(error) => {
-            report.failed(name, chain(&error), advice(&error));
+            let mut found = vec![chain(&error)];
+            if matches!(error, LinkError::Tls { .. }) {
+                found.extend(presented::chain(address, anchor).await);
+            }
+            report.failed(name, found.join("\n"), advice(&error));
             None
         }
     }

@@ -4,10 +4,13 @@
 mod folders;
 mod gateway;
 mod machine;
+mod presented;
 mod report;
 mod running;
+mod surroundings;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use passerelle_pki::certificate::TrustAnchor;
 use passerelle_pki::clock::SharedClock;
@@ -20,19 +23,30 @@ use crate::config::Config;
 use report::Report;
 
 /// Every check, in order.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 18] = [
     "configuration",
     "folders",
+    "services",
     "data_folder",
+    "local_token",
     "identity",
     "certificates",
+    "signing_key",
+    "revocation",
+    "key_bundle",
     "gateway_agents",
     "gateway_public",
     "clock",
     "local_api",
     "connected",
+    "queue",
+    "log",
     "agreements",
 ];
+/// Those that are asked of the running agent, after whether it answers.
+const RUNNING: [&str; 4] = ["connected", "queue", "log", "agreements"];
+/// Those that need an identity.
+const ENROLLED: [&str; 4] = ["certificates", "signing_key", "revocation", "key_bundle"];
 
 /// Checks and prints. Fails when a check does.
 pub(super) async fn run(
@@ -77,17 +91,19 @@ async fn examine(option: &ConfigOption, clock: &SharedClock) -> Report {
             return report;
         }
     };
-    report.ok("configuration", config.path.display().to_string());
+    let root = presented::fingerprint(anchor.der());
+    report.ok("configuration", format!("{}\nracine / root SHA-256 {root}", config.path.display()));
     folders::check(&mut report, &config.folders);
+    surroundings::services(&mut report, &config).await;
     machine(&mut report, &config, &anchor, clock).await;
     network(&mut report, &config, &anchor, clock).await;
     match LocalClient::from_config(&config) {
-        Ok(client) => running::check(&mut report, &client, clock.now()).await,
+        Ok(client) => running::check(&mut report, &client, &config.limits, clock.now()).await,
         Err(error) => {
             let advice =
                 ("démarrez l'agent : passerelle-agent serve", "start the agent: passerelle-agent serve");
             report.failed("local_api", crate::link::chain(&error), advice);
-            for name in &NAMES[9..] {
+            for name in RUNNING {
                 report.skipped(name, "agent (serve)");
             }
         }
@@ -97,14 +113,20 @@ async fn examine(option: &ConfigOption, clock: &SharedClock) -> Report {
 
 async fn machine(report: &mut Report, config: &Config, anchor: &TrustAnchor, clock: &SharedClock) {
     if !machine::data_folder(report, &config.data_dir) {
-        report.skipped("identity", "dossier/folder");
-        report.skipped("certificates", "dossier/folder");
+        for name in ["local_token", "identity"].iter().chain(&ENROLLED) {
+            report.skipped(name, "dossier/folder");
+        }
         return;
     }
+    surroundings::local_token(report, config);
     let expected = config.agent_id();
     match machine::identity(report, &config.data_dir, anchor, Some(&expected)) {
-        Some(summary) => machine::certificates(report, &summary, clock.now()),
-        None => report.skipped("certificates", "identité"),
+        Some(summary) => {
+            machine::certificates(report, &summary, clock.now());
+            surroundings::signing_key(report, config, &summary).await;
+            trust::check(report, &config.data_dir, anchor, &summary, clock);
+        }
+        None => ENROLLED.iter().for_each(|name| report.skipped(name, "identité")),
     }
 }
 

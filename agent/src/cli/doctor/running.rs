@@ -2,12 +2,17 @@
 
 use passerelle_pki::clock::Timestamp;
 
+use super::super::text::size;
 use super::report::Report;
 use crate::client::LocalClient;
 use crate::local::model;
+use crate::records::Limits;
+
+/// A queue is nearly full in its last tenth.
+const NEARLY: u64 = 10;
 
 /// Whether it answers, is connected, and has an agreement to work under.
-pub(super) async fn check(report: &mut Report, client: &LocalClient, now: Timestamp) {
+pub(super) async fn check(report: &mut Report, client: &LocalClient, limits: &Limits, now: Timestamp) {
     let status = match client.status().await {
         Ok(status) => status,
         Err(error) => {
@@ -19,7 +24,7 @@ pub(super) async fn check(report: &mut Report, client: &LocalClient, now: Timest
                     "start the agent: passerelle-agent serve (or: systemctl start passerelle-agent)",
                 ),
             );
-            for name in ["connected", "agreements"] {
+            for name in super::RUNNING {
                 report.skipped(name, "agent (serve)");
             }
             return;
@@ -36,7 +41,7 @@ pub(super) async fn check(report: &mut Report, client: &LocalClient, now: Timest
     if status.connected {
         report.ok("connected", format!("{} ↔ passerelle / gateway", status.agent));
     } else {
-        let why = status.last_failure.unwrap_or_else(|| "–".to_owned());
+        let why = status.last_failure.clone().unwrap_or_else(|| "–".to_owned());
         report.failed(
             "connected",
             why,
@@ -46,6 +51,8 @@ pub(super) async fn check(report: &mut Report, client: &LocalClient, now: Timest
             ),
         );
     }
+    queue(report, &status, limits);
+    log(report, &status);
     match client.agreements().await {
         Ok(agreements) => agreements_in_force(report, &agreements, now),
         Err(error) => report.failed(
@@ -53,6 +60,50 @@ pub(super) async fn check(report: &mut Report, client: &LocalClient, now: Timest
             crate::link::chain(&error),
             ("relancez la vérification", "run the doctor again"),
         ),
+    }
+}
+
+/// Whether outbox and inbox still take what comes.
+pub(super) fn queue(report: &mut Report, status: &model::Status, limits: &Limits) {
+    const NAME: &str = "queue";
+    let count = |limit: usize| u64::try_from(limit).unwrap_or(u64::MAX);
+    let fills = [
+        ("limits.queued_records_max", status.queued, count(limits.queued_records)),
+        ("limits.queued_bytes_max", status.queued_bytes, limits.queued_bytes),
+        ("limits.inbox_records_max", status.inbox, count(limits.inbox_records)),
+        ("limits.inbox_bytes_max", status.inbox_bytes, limits.inbox_bytes),
+    ];
+    let nearly = |used: u64, limit: u64| used >= limit - limit / NEARLY;
+    match fills.into_iter().find(|(_, used, limit)| nearly(*used, *limit)) {
+        Some((key, used, limit)) => report.failed(
+            NAME,
+            format!("{key} : {used} / {limit}"),
+            (
+                "presque plein : voyez la connexion (envois), faites confirmer vos systèmes (boîte de réception), ou relevez la limite si le disque suit",
+                "nearly full: see the connection (sending), have your systems confirm (inbox), or raise the limit if the disk allows",
+            ),
+        ),
+        None => report.ok(
+            NAME,
+            format!("envois / sending {}, réception / inbox {}", size(status.queued_bytes), size(status.inbox_bytes)),
+        ),
+    }
+}
+
+/// Whether the gateway's log agrees with what it signed before.
+pub(super) fn log(report: &mut Report, status: &model::Status) {
+    const NAME: &str = "log";
+    match (&status.checkpoint_alarm, &status.checkpoint) {
+        (Some(alarm), _) => report.failed(
+            NAME,
+            alarm.clone(),
+            (
+                "copiez checkpoint.json du dossier de données; avertissez votre responsable et l'administrateur de la passerelle",
+                "copy checkpoint.json of the data folder; tell your officer and the gateway's administrator",
+            ),
+        ),
+        (None, Some(seen)) => report.ok(NAME, format!("{} entrées / entries, {}", seen.size, seen.seen_at)),
+        (None, None) => report.ok(NAME, "pas encore vu / not seen yet"),
     }
 }
 
