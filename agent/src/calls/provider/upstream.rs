@@ -187,3 +187,71 @@ fn tls(name: &str, settings: &ServiceSettings) -> Result<ClientConfig, StartErro
         .with_no_client_auth();
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http::StatusCode;
+    use http_body_util::{Either, Empty, Full};
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// A service on loopback under a certificate of its own; its port, and the certificate in PEM.
+    async fn over_tls() -> (u16, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that does not believe the certificate goes.
+                let Ok(stream) = acceptor.accept(stream).await else { continue };
+                let answer = service_fn(async |_| {
+                    let mut answer = Response::new(Empty::<Bytes>::new());
+                    *answer.status_mut() = StatusCode::IM_A_TEAPOT;
+                    Ok::<_, Infallible>(answer)
+                });
+                http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await.ok();
+            }
+        });
+        (port, made.cert.pem())
+    }
+
+    #[tokio::test]
+    async fn a_service_over_tls_is_believed_by_its_own_authorities_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (port, pem) = over_tls().await;
+        let (_, other) = over_tls().await;
+        let address = format!("https://localhost:{port}/base");
+        let with = |name: &str, pem: &str| {
+            let ca_file = folder.path().join(name);
+            std::fs::write(&ca_file, pem).unwrap();
+            let (upstream, timeout) = (address.parse().unwrap(), Duration::from_secs(5));
+            Upstream::new("dossiers", &ServiceSettings { upstream, timeout, ca_file: Some(ca_file) })
+        };
+        let ask = async |upstream: Upstream| {
+            let body: Outgoing = Either::Left(Full::new(Bytes::new()));
+            upstream.client.request(Request::get(&address).body(body).unwrap()).await
+        };
+        let answer = ask(with("la-sienne.pem", &pem).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
+        assert!(ask(with("une-autre.pem", &other).unwrap()).await.unwrap_err().is_connect());
+        assert!(matches!(with("vide.pem", ""), Err(StartError::Service { .. })), "no authority at all");
+    }
+}
