@@ -29,7 +29,7 @@ use crate::checkpoint::Checkpoints;
 use crate::directory::Directory;
 use crate::folders::{Board, FolderSettings};
 use crate::identity::Identity;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Waiting};
 use crate::link::{GatewayAddress, Link};
 use crate::metrics;
 use crate::outbox::Outbox;
@@ -37,8 +37,8 @@ use crate::pkcs11::Pkcs11Settings;
 use crate::records::plan::Planner;
 use crate::records::trust::Refresher;
 use crate::records::{
-    AgentStatus, AgreementSummary, CheckpointStatus, InboxError, InboxFilter, InboxView, IncomingView,
-    Limits, RecordFilter, RecordView,
+    AgentStatus, AgreementSummary, CheckpointStatus, EventCursor, InboxError, InboxFilter, InboxView,
+    IncomingView, Limits, RecordFilter, RecordView,
 };
 use crate::systems::Caller;
 
@@ -154,6 +154,31 @@ impl Agent {
     /// [`InboxError::NotFound`].
     pub fn inbox_shown_to(&self, id: &ExchangeId, caller: &Caller) -> Result<(), InboxError> {
         self.0.inbox.shown_to(id, caller)
+    }
+
+    /// Where a reader of events goes on that comes back with this id: at the beginning, when it knows more than this agent.
+    #[must_use]
+    pub fn known_cursor(&self, cursor: EventCursor) -> EventCursor {
+        let (inbox, records) =
+            (self.0.inbox.known_place(cursor.inbox), self.0.outbox.known_change(cursor.records));
+        EventCursor { inbox, records }
+    }
+
+    /// Received records that wait after the cursor, each with the cursor behind it.
+    pub(crate) fn inbox_after(
+        &self,
+        cursor: EventCursor,
+        most: usize,
+        caller: &Caller,
+    ) -> Vec<(EventCursor, Option<Waiting>)> {
+        let waiting = self.0.inbox.shown_after(cursor.inbox, most, caller);
+        waiting.into_iter().map(|(inbox, waiting)| (EventCursor { inbox, ..cursor }, waiting)).collect()
+    }
+
+    /// Sent records that changed after the cursor, each with the cursor behind it.
+    pub(crate) fn records_after(&self, cursor: EventCursor, most: usize) -> Vec<(EventCursor, RecordView)> {
+        let changed = self.0.outbox.changed_after(cursor.records, most);
+        changed.into_iter().map(|(records, view)| (EventCursor { records, ..cursor }, view)).collect()
     }
 
     /// The first `most` received records, in the order in which systems see them, of those that are wanted by id and

@@ -41,6 +41,7 @@ use crate::systems::Caller;
 
 use entry::{Entry, FORMAT, Known};
 pub use reading::InboxBody;
+pub(crate) use reading::Waiting;
 use table::Table;
 pub(crate) use table::is_forgettable;
 

@@ -52,6 +52,9 @@ impl Stream for InboxBody {
     }
 }
 
+/// A record that waits: id, number of the agreement, code of the purpose.
+pub(crate) type Waiting = (ExchangeId, String, String);
+
 /// A record as it is kept.
 struct Kept {
     known: Known,
@@ -118,6 +121,29 @@ impl Inbox {
             Ok::<_, InboxError>(view)
         });
         Ok(InboxBody { view: view.await??, chunks })
+    }
+
+    /// The first `most` that wait after this place, with the place of each; those that the caller may not see without
+    /// what they came under.
+    pub(crate) fn shown_after(
+        &self,
+        place: u64,
+        most: usize,
+        caller: &Caller,
+    ) -> Vec<(u64, Option<Waiting>)> {
+        let table = self.table();
+        let later = table.waiting.range(place.saturating_add(1)..).take(most);
+        let told = later.filter_map(|(place, id)| {
+            let known = &table.slots.get(id)?.known;
+            let shown = known.is_shown_to(caller);
+            Some((*place, shown.then(|| (*id, known.agreement.clone(), known.purpose.clone()))))
+        });
+        told.collect()
+    }
+
+    /// Where a reader goes on that comes back with this place.
+    pub(crate) fn known_place(&self, place: u64) -> u64 {
+        if place > self.table().sequence { 0 } else { place }
     }
 
     /// The first `most` that wait and are wanted by id and number of the agreement.

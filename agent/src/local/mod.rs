@@ -7,6 +7,7 @@ pub mod model;
 
 mod auth;
 mod call;
+mod events;
 mod incoming;
 mod listener;
 mod problem;

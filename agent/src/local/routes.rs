@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, Guard};
 use super::call;
+use super::events;
 use super::incoming;
 use super::model::SignRequest;
 use super::problem::Fault;
@@ -62,13 +63,14 @@ enum Operation {
     OpenApi,
     /// By its method, which the router knows each by itself.
     Call(MethodFilter),
+    Events,
     Webhooks,
     DeadLetters,
     RetryDeadLetter,
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 24] = [
+const ROUTES: [(&str, &str, Operation); 25] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
@@ -83,6 +85,7 @@ const ROUTES: [(&str, &str, Operation); 24] = [
     ("get", "/v1/status", Operation::Status),
     ("get", "/v1/metrics", Operation::Metrics),
     ("get", "/v1/openapi.yaml", Operation::OpenApi),
+    ("get", "/v1/events", Operation::Events),
     ("get", "/v1/webhooks", Operation::Webhooks),
     ("get", "/v1/webhooks/{name}/dead", Operation::DeadLetters),
     ("post", "/v1/webhooks/{name}/dead/{id}/retry", Operation::RetryDeadLetter),
@@ -126,6 +129,7 @@ impl Operation {
             Self::Metrics => get(scrape::metrics),
             Self::OpenApi => get(openapi),
             Self::Call(method) => on(method, call::call),
+            Self::Events => get(events::events),
             Self::Webhooks => get(webhooks::list),
             Self::DeadLetters => get(webhooks::dead),
             Self::RetryDeadLetter => post(webhooks::retry),

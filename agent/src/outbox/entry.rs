@@ -77,6 +77,9 @@ pub(super) struct Record {
     /// Bytes of the header, which the journal holds beside this.
     #[prost(uint64, tag = "19")]
     pub(super) header_bytes: u64,
+    /// Its last change, in the order of [`super::table::Table::changed_after`]; 0 when it was written before there was one.
+    #[prost(uint64, tag = "20")]
+    pub(super) changed: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

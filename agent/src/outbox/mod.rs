@@ -215,6 +215,18 @@ impl Outbox {
             .collect()
     }
 
+    /// The first `most` records that changed after this number, each with the number of its last change.
+    pub(crate) fn changed_after(&self, number: u64, most: usize) -> Vec<(u64, RecordView)> {
+        let table = self.table();
+        let changed = table.changed_after(number).take(most);
+        changed.map(|(number, id, slot)| (number, slot.record.view(id, slot.sent))).collect()
+    }
+
+    /// Where a reader goes on that comes back with this number.
+    pub(crate) fn known_change(&self, number: u64) -> u64 {
+        self.table().known_change(number)
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
         let mut counts =

@@ -50,7 +50,13 @@ pub(super) struct Table {
     submit: BTreeSet<ExchangeId>,
     pub(super) queued: usize,
     pub(super) queued_bytes: u64,
+    /// Records by their last change.
+    changes: BTreeMap<u64, ExchangeId>,
+    last_change: u64,
 }
+
+/// Changes in one millisecond that keep their number over a stop.
+const CHANGES_A_MS: u64 = 1 << 10;
 
 impl Table {
     /// Puts a record in its place, or in the place of what was known of it.
@@ -64,13 +70,40 @@ impl Table {
             self.queued += 1;
             self.queued_bytes += record.sealed_bytes;
         }
+        let at_ms = match record.changed {
+            0 => record.created_ms,
+            changed => changed / CHANGES_A_MS,
+        };
         self.slots
             .insert(id, Slot { record, home, sent: false, uploaded: false, attempts: 0, progress: None });
+        self.mark(id, at_ms);
         self.line_up(id);
+    }
+
+    /// Gives a record the next number in the order of changes: by time, and never one that a reader has passed.
+    fn mark(&mut self, id: ExchangeId, at_ms: u64) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        self.changes.remove(&slot.record.changed);
+        self.last_change = (self.last_change + 1).max(at_ms.saturating_mul(CHANGES_A_MS));
+        slot.record.changed = self.last_change;
+        self.changes.insert(self.last_change, id);
+    }
+
+    /// Records that changed after this number, in the order of their last change.
+    pub(super) fn changed_after(&self, number: u64) -> impl Iterator<Item = (u64, ExchangeId, &Slot)> {
+        let later = self.changes.range(number.saturating_add(1)..);
+        later.filter_map(|(number, id)| self.slots.get(id).map(|slot| (*number, *id, slot)))
+    }
+
+    /// Where a reader goes on that was at this number before a stop: earlier, since numbers of changes at the same moment
+    /// may have been given again in another order.
+    pub(super) fn known_change(&self, number: u64) -> u64 {
+        if number > self.last_change { 0 } else { number.saturating_sub(CHANGES_A_MS * 1_000) }
     }
 
     pub(super) fn remove(&mut self, id: ExchangeId) -> Option<Slot> {
         let slot = self.slots.remove(&id)?;
+        self.changes.remove(&slot.record.changed);
         if let Ok(key) = <[u8; 32]>::try_from(&slot.record.key[..])
             && self.keys.get(&key) == Some(&id)
         {
@@ -121,7 +154,10 @@ impl Table {
     pub(super) fn merge(&mut self, id: ExchangeId, change: &Change) -> bool {
         let Some(slot) = self.slots.get_mut(&id) else { return false };
         let waited = slot.record.is_waiting();
-        slot.record.merge(change);
+        if slot.record.merge(change) {
+            self.mark(id, change.at_ms);
+        }
+        let Some(slot) = self.slots.get_mut(&id) else { return false };
         if !waited || slot.record.is_waiting() {
             return false;
         }

@@ -5,6 +5,7 @@
 //! - `log`: the journal under outbox and inbox; `plan`: a request made into a header; `sealing`: a body read once, sealed and laid down; `trust`: whom this agent
 //!   believes.
 
+pub mod cursor;
 pub mod error;
 pub mod inbox_view;
 pub mod limits;
@@ -25,6 +26,7 @@ pub(crate) mod sealing;
 pub(crate) mod time;
 pub(crate) mod trust;
 
+pub use cursor::{EventCursor, NoCursor};
 pub use error::{InboxError, SendError, StartError, StoreError};
 pub use inbox_view::{InboxFilter, InboxView};
 pub use limits::Limits;

@@ -8,9 +8,10 @@ use tokio::io::AsyncRead;
 use super::{Action, Caller, CallerError};
 use crate::agent::{Agent, InboxBody};
 use crate::calls::{Answer, CallError, CallRequest};
+use crate::inbox::Waiting;
 use crate::records::{
-    Accepted, AgreementSummary, InboxError, InboxFilter, InboxView, IncomingView, RecordFilter, RecordView,
-    SendError, SendRequest,
+    Accepted, AgreementSummary, EventCursor, InboxError, InboxFilter, InboxView, IncomingView, RecordFilter,
+    RecordView, SendError, SendRequest,
 };
 
 /// Records that are looked at at a time for a caller who may not see all.
@@ -143,6 +144,28 @@ impl Desk {
     pub async fn inbox_confirm(&self, id: &ExchangeId) -> Result<(), InboxError> {
         self.agent.inbox_shown_to(id, &self.caller)?;
         self.agent.inbox_confirm(id).await
+    }
+
+    /// Received records that wait after the cursor; none of those that the caller may not see, or may not receive, is told.
+    pub(crate) fn inbox_after(
+        &self,
+        cursor: EventCursor,
+        most: usize,
+    ) -> Vec<(EventCursor, Option<Waiting>)> {
+        match self.caller.may(Action::Receive) {
+            true => self.agent.inbox_after(cursor, most, &self.caller),
+            false => Vec::new(),
+        }
+    }
+
+    /// Sent records that changed after the cursor; none of those that the caller may not see is told.
+    pub(crate) fn records_after(
+        &self,
+        cursor: EventCursor,
+        most: usize,
+    ) -> Vec<(EventCursor, Option<RecordView>)> {
+        let changed = self.agent.records_after(cursor, most).into_iter();
+        changed.map(|(cursor, view)| (cursor, Some(view).filter(|view| self.sees_record(view)))).collect()
     }
 
     /// Every agreement version that the caller is bound to.

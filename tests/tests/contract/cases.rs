@@ -4,8 +4,10 @@ use super::case::{Case, case};
 
 const NOBODY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// Operations that this scene cannot bring to succeed: no service of the catalogue is behind either agent.
-pub(crate) const REFUSED_ONLY: [&str; 7] = CALLS;
+/// Operations that this scene cannot bring to succeed: no service of the catalogue is behind either agent, and events
+/// have no end (`tests/events.rs` listens to them).
+pub(crate) const REFUSED_ONLY: [&str; 8] =
+    ["callGet", "callHead", "callPost", "callPut", "callPatch", "callDelete", "callOptions", "listenEvents"];
 const CALLS: [&str; 7] =
     ["callGet", "callHead", "callPost", "callPut", "callPatch", "callDelete", "callOptions"];
 
@@ -45,6 +47,7 @@ fn general() -> Vec<Case> {
         case("getStatus", 200),
         case("getStatus", 200).by("rien.jeton"),
         case("getContract", 200),
+        case("listenEvents", 400).header("last-event-id", "hier"),
     ]
 }
 
