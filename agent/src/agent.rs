@@ -10,13 +10,14 @@ mod sending;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use passerelle_pki::certificate::TrustAnchor;
 use passerelle_pki::clock::SharedClock;
-use passerelle_pki::name::AgentId;
-use passerelle_proto::agreement::AgreementVersion;
+use passerelle_pki::name::{AgencyCode, AgentId};
+use passerelle_proto::agreement::{AgreementVersion, VerifiedAgreement};
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire;
 use tokio::sync::{Semaphore, watch};
@@ -225,6 +226,18 @@ impl Agent {
     #[must_use]
     pub fn agreements(&self) -> Vec<AgreementSummary> {
         self.0.agreements.list().iter().map(AgreementSummary::of).collect()
+    }
+
+    /// Agreements that are in force now.
+    #[must_use]
+    pub fn agreements_in_force(&self) -> Vec<VerifiedAgreement> {
+        self.0.agreements.in_force(self.0.clock.now())
+    }
+
+    /// The agency itself and every agency that it has an agreement with.
+    #[must_use]
+    pub fn agencies(&self) -> BTreeSet<AgencyCode> {
+        self.0.agreements.agencies()
     }
 
     /// One agreement version, with its document.

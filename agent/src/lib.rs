@@ -9,6 +9,7 @@
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`], [`catalogue`]: whom and what it
 //!   believes;
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
+//! - [`govstack`]: a compatibility route beside it;
 //! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
 //! - [`pkcs11`]: the signing key in a token;
 //! - [`webhooks`]: what is posted to the agency's systems;
@@ -24,6 +25,7 @@ pub mod config;
 pub mod directory;
 pub mod enrol;
 pub mod folders;
+pub mod govstack;
 pub mod identity;
 pub mod link;
 pub mod local;

@@ -66,25 +66,19 @@ pub async fn serve(
             return Err(ServeError::Local(error));
         }
     };
-    let metrics = match config.metrics {
-        None => None,
-        Some(wanted) => match Server::bind_metrics(wanted, running.agent.clone(), stopping.clone()).await {
-            Ok(metrics) => Some(metrics),
-            Err(error) => {
-                drop(server);
-                running.shutdown().await;
-                return Err(ServeError::Local(error));
-            }
-        },
+    let more = match more_listeners(config, &running.agent, &stopping).await {
+        Ok(more) => more,
+        Err(error) => {
+            drop(server);
+            running.shutdown().await;
+            return Err(ServeError::Local(error));
+        }
     };
     let address = server.address().to_owned();
     let mut posting = webhooks.start(&stopping);
     let mut serving = JoinSet::new();
     serving.spawn(server.run());
-    if let Some(metrics) = metrics {
-        tracing::info!(metrics = %metrics.address(), "measures can be scraped");
-        serving.spawn(metrics.run());
-    }
+    more.into_iter().for_each(|server| drop(serving.spawn(server.run())));
     tracing::info!(local = %address, agent = %config.agent, "ready");
     // Whoever started us may not read: that is no reason to stop.
     writeln!(io::stdout().lock(), "prêt / ready local={address} agent={}", config.agent).ok();
@@ -100,6 +94,26 @@ pub async fn serve(
     drop(webhooks);
     running.shutdown().await;
     Ok(())
+}
+
+/// Those that the configuration has beside the local interface.
+async fn more_listeners(
+    config: &Config,
+    agent: &Agent,
+    stop: &CancellationToken,
+) -> Result<Vec<Server>, LocalError> {
+    let mut servers = Vec::new();
+    if let Some(wanted) = config.metrics {
+        let server = Server::bind_metrics(wanted, agent.clone(), stop.clone()).await?;
+        tracing::info!(metrics = %server.address(), "measures can be scraped");
+        servers.push(server);
+    }
+    if let Some(settings) = &config.govstack {
+        let server = Server::bind_govstack(settings, agent.clone(), stop.clone()).await?;
+        tracing::info!(govstack = %server.address(), "the GovStack compatibility route is open");
+        servers.push(server);
+    }
+    Ok(servers)
 }
 
 /// Ends at the first SIGTERM or SIGINT.

@@ -106,7 +106,7 @@ Exemples / Examples:
 pub(super) const PSEUDONYM: &str = "\
 Exemples / Examples:
   passerelle-agent pseudonym subject
-  passerelle-agent pseudonym acting-user < agents.txt
+  passerelle-agent pseudonym acting-user
   passerelle-agent pseudonym key /etc/passerelle/pseudonymes.cle
 
 L'identifiant est demandé sans être affiché, ou lu de l'entrée standard : il ne reste pas dans l'historique.

@@ -10,7 +10,7 @@ use passerelle_proto::envelope::PLAINTEXT_LIMIT;
 
 use super::mistake::Mistake;
 use super::sections::{File, Limits};
-use super::{Config, local, services, signing, webhooks};
+use super::{Config, govstack, local, services, signing, webhooks};
 use crate::records;
 
 /// The configuration that the sections make, or `None` when a part without a default is missing.
@@ -28,6 +28,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
     let webhooks = webhooks::settings(&file.webhooks, (base.as_path(), data_dir.as_deref()), mistakes);
     let limits = limits(&file.limits, mistakes);
     let signing = signing::settings(&file.signing, &file.agent.id, &base, mistakes);
+    let govstack = govstack::settings(file.govstack, mistakes);
     let metrics = metrics(&file.metrics.listen, mistakes);
     let calls = services::calls(&file.calls, &file.services, &base, mistakes);
     let folders = super::folders::check(&file.folders, &base, mistakes);
@@ -56,6 +57,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         calls,
         folders,
         signing,
+        govstack,
         tracing: file.tracing,
     })
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod folders;
+mod govstack;
 mod local;
 mod mistake;
 mod read;
@@ -33,6 +34,7 @@ use crate::agent::Settings;
 use crate::calls::CallSettings;
 use crate::enrol::EnrolSettings;
 use crate::folders::FolderSettings;
+use crate::govstack::GovstackSettings;
 use crate::link::GatewayAddress;
 use crate::pkcs11::Pkcs11Settings;
 use crate::records::Limits;
@@ -77,6 +79,8 @@ pub struct Config {
     pub folders: Vec<FolderSettings>,
     /// The token of the signing key, when it is in one.
     pub signing: Option<Pkcs11Settings>,
+    /// The GovStack compatibility route, when it is on.
+    pub govstack: Option<GovstackSettings>,
     /// What is written to the standard error.
     pub tracing: Tracing,
 }

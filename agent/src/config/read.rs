@@ -11,7 +11,7 @@ use super::mistake::Mistake;
 use super::sections::File;
 
 const SECTIONS: &str = "data_dir, agent, gateway, local, systems, webhooks, checks, pseudonyms, limits, metrics, calls, \
-     services, folders, signing, tracing";
+     services, folders, signing, govstack, tracing";
 
 /// Reads the text of a file. What cannot be read is noted in `mistakes` and has its default in the result.
 pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
@@ -47,6 +47,7 @@ pub(super) fn file(text: &str, mistakes: &mut Vec<Mistake>) -> File {
     file.services = named(&mut table, "services", mistakes);
     file.folders = super::folders::read(table.remove("folders"), mistakes);
     file.signing = section(&mut table, "signing", mistakes);
+    file.govstack = section(&mut table, "govstack", mistakes);
     file.tracing = section(&mut table, "tracing", mistakes);
     for key in table.keys() {
         mistakes.push(unknown(key, SECTIONS));

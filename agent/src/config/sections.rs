@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::folders::Folders;
+use super::govstack::GovstackSection;
 use super::local::Local;
 use super::services::{Calls, Service};
 use super::signing::Signing;
@@ -31,6 +32,7 @@ pub(super) struct File {
     pub(super) services: Vec<(String, Service)>,
     pub(super) folders: Folders,
     pub(super) signing: Signing,
+    pub(super) govstack: GovstackSection,
     pub(super) tracing: Tracing,
 }
 

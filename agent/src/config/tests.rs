@@ -86,6 +86,7 @@ fn the_sample_is_without_mistake_and_shows_the_defaults() {
         "[services.",
         "[folders]",
         "[signing]",
+        "[govstack]",
         "[tracing]",
     ] {
         assert!(SAMPLE.contains(section), "{section}");

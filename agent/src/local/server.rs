@@ -26,6 +26,7 @@ use super::scrape;
 use super::tls::{self, LocalTlsError};
 use crate::agent::Agent;
 use crate::config::{Listen, LocalSettings};
+use crate::govstack::{self, GovstackSettings};
 use crate::systems::{Systems, SystemsError};
 use crate::webhooks::Webhooks;
 
@@ -142,6 +143,21 @@ impl Server {
         let hosts = bound.ip().is_loopback().then(|| auth::hosts(bound));
         let router =
             scrape::router(Shared { agent, webhooks: Webhooks::default(), stop: stop.clone() }, hosts);
+        let door = Door { listener: Listener::Tcp(listener), router };
+        Ok(Self { doors: vec![door], address: format!("http://{bound}"), stop })
+    }
+
+    /// Opens the listener of the GovStack compatibility route. Serves until `stop`.
+    ///
+    /// # Errors
+    /// [`LocalError::Listen`].
+    pub async fn bind_govstack(
+        settings: &GovstackSettings,
+        agent: Agent,
+        stop: CancellationToken,
+    ) -> Result<Self, LocalError> {
+        let (listener, bound) = bind_tcp(settings.listen).await?;
+        let router = govstack::router(agent, settings.clone(), auth::hosts(bound));
         let door = Door { listener: Listener::Tcp(listener), router };
         Ok(Self { doors: vec![door], address: format!("http://{bound}"), stop })
     }
