@@ -31,6 +31,9 @@ const SYSTEMS: &str = "\n[systems.guichet]\ntoken_file = \"guichet.jeton\"\nagre
     [webhooks.personne]\nurl = \"http://127.0.0.1:9/\"\nagreements = [\"*\"]\nattempts_max = 1\n\n\
     [limits]\nrecord_bytes_max = 1048576\n";
 
+/// A webhook of the receiver's, for what does not come here.
+const WEBHOOK: &str = "\n[webhooks.dossiers]\nurl = \"http://127.0.0.1:9/\"\nagreements = [\"ENT-AUTRE\"]\n";
+
 /// What has been learnt: values for later cases, and which operations were asked with what outcome.
 struct Run {
     document: Document,
@@ -49,7 +52,7 @@ async fn every_operation_of_the_contract_answers_as_it_says() {
         network.register(body).unwrap();
     }
     let ramq = network.agent_with_settings(RAMQ, SYSTEMS).unwrap();
-    let saaq = network.agent_with_settings(SAAQ, SYSTEMS).unwrap();
+    let saaq = network.agent_with_settings(SAAQ, &format!("{SYSTEMS}{WEBHOOK}")).unwrap();
     let day = today(SystemClock::shared().now());
     network.conclude_by_agents(&draft("ENT-2026-001", RAMQ, &[SAAQ], day), &[&ramq, &saaq]).await.unwrap();
     network.propose(&draft("ENT-2026-002", RAMQ, &[SAAQ], day)).unwrap();

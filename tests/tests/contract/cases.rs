@@ -4,16 +4,42 @@ use super::case::{Case, case};
 
 const NOBODY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// Operations that this scene cannot bring to succeed: no service of the catalogue is behind either agent, and events
-/// have no end (`tests/events.rs` listens to them).
-pub(crate) const REFUSED_ONLY: [&str; 8] =
-    ["callGet", "callHead", "callPost", "callPut", "callPatch", "callDelete", "callOptions", "listenEvents"];
+/// Operations that this scene cannot bring to succeed: no service of the catalogue is behind either agent, nothing was
+/// given up, and events have no end (`tests/events.rs` listens to them).
+pub(crate) const REFUSED_ONLY: [&str; 9] = [
+    "callGet",
+    "callHead",
+    "callPost",
+    "callPut",
+    "callPatch",
+    "callDelete",
+    "callOptions",
+    "listenEvents",
+    "retryDeadLetter",
+];
 const CALLS: [&str; 7] =
     ["callGet", "callHead", "callPost", "callPut", "callPatch", "callDelete", "callOptions"];
 
 /// Asked while the gateway runs.
 pub(crate) fn all() -> Vec<Case> {
-    [general(), agreements(), sending(), receiving(), calling()].concat()
+    [general(), agreements(), sending(), receiving(), calling(), webhooks()].concat()
+}
+
+fn webhooks() -> Vec<Case> {
+    let dead = |status, name| case("listDeadLetters", status).at_saaq().path("name", name);
+    let retry =
+        |status, name, id| case("retryDeadLetter", status).at_saaq().path("name", name).path("id", id);
+    vec![
+        case("listWebhooks", 200).at_saaq().keep("webhook", "/webhooks/0/name"),
+        case("listWebhooks", 403).at_saaq().by("rien.jeton"),
+        dead(200, "{webhook}"),
+        dead(404, "inconnu"),
+        dead(403, "{webhook}").by("rien.jeton"),
+        retry(404, "{webhook}", NOBODY),
+        retry(404, "inconnu", NOBODY),
+        retry(400, "{webhook}", "pas-un-id"),
+        retry(403, "{webhook}", NOBODY).by("rien.jeton"),
+    ]
 }
 
 fn calling() -> Vec<Case> {
@@ -147,6 +173,8 @@ fn receiving() -> Vec<Case> {
         dead("retryDeadLetter", 404).path("id", NOBODY),
         dead("retryDeadLetter", 400).path("id", "pas-un-id"),
         case("retryDeadLetter", 404).at_saaq().path("name", "inconnu").path("id", "{dead}"),
+        case("listIncoming", 200).at_saaq(),
+        case("listIncoming", 403).at_saaq().by("rien.jeton"),
         record("getInboxRecord", 200),
         record("getInboxRecord", 403).by("rien.jeton"),
         case("getInboxRecord", 404).at_saaq().path("id", NOBODY),
