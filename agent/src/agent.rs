@@ -93,6 +93,8 @@ struct Inner {
     refresher: Arc<Refresher>,
     /// Bodies that are being sealed at a time.
     sealing: Arc<Semaphore>,
+    /// Bodies whose fields are looked at, at a time.
+    minimising: Semaphore,
     changed: watch::Sender<u64>,
     folders: Board,
     clock: SharedClock,

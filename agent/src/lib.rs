@@ -13,7 +13,7 @@
 //! - [`systems`]: who calls that interface, and what each may use; [`run`]: the command;
 //! - [`pkcs11`]: the signing key in a token;
 //! - [`webhooks`]: what is posted to the agency's systems;
-//! - [`pseudonyms`]: what the gateway sees of a person.
+//! - [`pseudonyms`]: what the gateway sees of a person; `minimisation`: which fields leave.
 
 pub mod agent;
 pub mod agreements;
@@ -41,6 +41,7 @@ mod cli;
 mod inbox;
 mod landing;
 mod metrics;
+mod minimisation;
 mod outbox;
 mod receiver;
 mod sender;

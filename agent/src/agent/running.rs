@@ -31,6 +31,8 @@ use crate::records::{StartError, StoreError};
 use crate::renewal::Renewal;
 use crate::sender::Sender;
 
+/// Bodies whose fields are looked at, at a time: each is in memory, up to the limit of the configuration.
+const MINIMISED_AT_ONCE: usize = 4;
 /// Bodies that are sealed at a time.
 const SEALED_AT_ONCE: usize = 64;
 /// Bodies that are uploaded at a time: a small one need not wait for one of many gigabytes.
@@ -177,6 +179,7 @@ impl Agent {
             call_settings: settings.calls,
             refresher,
             sealing: Arc::new(Semaphore::new(SEALED_AT_ONCE)),
+            minimising: Semaphore::new(MINIMISED_AT_ONCE),
             changed,
             folders: folders::board(&settings.folders),
             clock,

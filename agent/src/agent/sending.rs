@@ -14,6 +14,7 @@ use tokio_util::io::SyncIoBridge;
 
 use super::Agent;
 use crate::metrics::Counted;
+use crate::minimisation;
 use crate::outbox::{Claim, KeyHeld};
 use crate::pseudonyms::finished;
 use crate::records::blocking::blocking;
@@ -80,7 +81,9 @@ impl Agent {
                 Claim::Fresh(held) => Some(held),
                 Claim::UnderWay => return Err(SendError::UnderWay),
                 Claim::Known(exchange_id, state, asked) => {
-                    let repeated = Accepted { exchange_id, state, repeated: true };
+                    let known = self.0.outbox.record(&exchange_id);
+                    let removed_fields = known.map(|known| known.removed_fields).unwrap_or_default();
+                    let repeated = Accepted { exchange_id, state, repeated: true, removed_fields };
                     return self.repeated(&request, body, (repeated, asked)).await;
                 }
             },
@@ -133,14 +136,28 @@ impl Agent {
     async fn seal(
         &self,
         request: &SendRequest,
-        plan: Plan,
+        mut plan: Plan,
         (body, held): (impl AsyncRead + Send + Unpin + 'static, Option<KeyHeld>),
     ) -> Result<Accepted, SendError> {
         let mut seen = self.0.planner.pseudonyms.request(&request.canonical());
         let (length_max, record_bytes) = (plan.length_max, self.0.planner.limits.record_bytes);
         let body = SyncIoBridge::new_with_handle(body, Handle::current());
+        let rules = plan.rules.take();
+        // What is read whole is read by few at a time.
+        let _place = match &rules {
+            None => None,
+            Some(_) => Some(self.0.minimising.acquire().await.map_err(|_| StoreError::Stopping)?),
+        };
+        let minimised_bytes = self.0.planner.limits.minimised_bytes;
         let sealed = blocking(move || {
-            let sealed = sealing::seal(plan, body, |chunk| seen.update(chunk))?;
+            let sealed = match rules {
+                None => sealing::seal(plan, body, |chunk| seen.update(chunk))?,
+                Some(rules) => {
+                    let content = minimisation::whole(body, minimised_bytes)?;
+                    seen.update(&content);
+                    minimisation::sealed(plan, &rules, content)?
+                }
+            };
             Ok::<_, SendError>((sealed, finished(seen)))
         });
         let (sealed, digest) = match sealed.await? {

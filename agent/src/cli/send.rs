@@ -124,6 +124,10 @@ fn tell(arguments: &SendArguments, path: &Path, accepted: &Accepted) {
         println!("{told}");
         return;
     }
+    let removed: Vec<String> = accepted.removed_fields.iter().map(|field| harmless(field)).collect();
+    if !removed.is_empty() {
+        eprintln!("champs retirés selon l'entente / fields removed by the agreement: {}", removed.join(", "));
+    }
     let state = state_text(accepted.state);
     println!("{}  {state}  {}", accepted.exchange_id, harmless(&path.display().to_string()));
 }

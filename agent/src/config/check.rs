@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use passerelle_proto::envelope::PLAINTEXT_LIMIT;
+use passerelle_proto::minimise::CONTENT_LIMIT;
 
 use super::mistake::Mistake;
 use super::sections::{File, Limits};
@@ -125,6 +126,7 @@ fn limits(limits: &Limits, mistakes: &mut Vec<Mistake>) -> records::Limits {
     range("inbox_bytes_max", limits.inbox_bytes_max, 1 << 20, 1 << 50);
     range("history_days", limits.history_days.into(), 1, 3_660);
     range("history_records_max", limits.history_records_max.into(), 1, 10_000_000);
+    range("minimised_bytes_max", limits.minimised_bytes_max, 1 << 10, CONTENT_LIMIT);
     range("lifetime_default_s", limits.lifetime_default_s, 60, 31 * 86_400);
     records::Limits {
         record_bytes: limits.record_bytes_max,
@@ -134,6 +136,7 @@ fn limits(limits: &Limits, mistakes: &mut Vec<Mistake>) -> records::Limits {
         history_records: limits.history_records_max as usize,
         inbox_bytes: limits.inbox_bytes_max,
         inbox_records: limits.inbox_records_max as usize,
+        minimised_bytes: limits.minimised_bytes_max,
         lifetime: Duration::from_secs(limits.lifetime_default_s),
     }
 }

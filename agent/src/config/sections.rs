@@ -89,6 +89,7 @@ pub(super) struct Limits {
     pub(super) inbox_bytes_max: u64,
     pub(super) history_days: u32,
     pub(super) history_records_max: u32,
+    pub(super) minimised_bytes_max: u64,
     pub(super) lifetime_default_s: u64,
 }
 
@@ -104,6 +105,7 @@ impl Default for Limits {
             inbox_bytes_max: limits.inbox_bytes,
             history_days: u32::try_from(limits.history.as_secs() / 86_400).unwrap_or(u32::MAX),
             history_records_max: count(limits.history_records),
+            minimised_bytes_max: limits.minimised_bytes,
             lifetime_default_s: limits.lifetime.as_secs(),
         }
     }

@@ -26,6 +26,7 @@ fn ten_mistakes_are_told_together() {
         before_sending = "oui"
         [limits]
         record_bytes_max = 0
+        minimised_bytes_max = 67108865
         lifetime_default_s = 2678401
         [metrics]
         listen = "localhost"
@@ -45,6 +46,7 @@ fn ten_mistakes_are_told_together() {
         "gateway.public",
         "gateway.root_certificate",
         "limits.lifetime_default_s",
+        "limits.minimised_bytes_max",
         "limits.record_bytes_max",
         "local.liste",
         "local.listen",

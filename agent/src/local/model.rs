@@ -19,6 +19,9 @@ pub struct Accepted {
     pub state: RecordState,
     /// The same request had been made before under the same idempotency key.
     pub repeated: bool,
+    /// Pointers of the fields that the agreement does not let leave, and that were removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed_fields: Vec<String>,
 }
 
 /// An agreement version.
@@ -84,8 +87,11 @@ pub struct Record {
     pub purpose: String,
     /// Media type.
     pub content_type: String,
-    /// Plaintext bytes.
+    /// Plaintext bytes, as they were sealed.
     pub length: u64,
+    /// Pointers of the fields that the agreement does not let leave, and that were removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed_fields: Vec<String>,
     /// When it was sealed.
     pub created_at: Timestamp,
     /// Until when it may be accepted and delivered.

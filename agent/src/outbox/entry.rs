@@ -80,6 +80,9 @@ pub(super) struct Record {
     /// Its last change, in the order of [`super::table::Table::changed_after`]; 0 when it was written before there was one.
     #[prost(uint64, tag = "20")]
     pub(super) changed: u64,
+    /// Shapes of the fields that were removed before it was sealed.
+    #[prost(string, repeated, tag = "21")]
+    pub(super) removed_fields: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -243,6 +246,7 @@ impl Record {
             purpose: self.purpose.clone(),
             content_type: self.content_type.clone(),
             length: self.length,
+            removed_fields: self.removed_fields.clone(),
             created_at: Timestamp::from_millis(self.created_ms),
             expires_at: Timestamp::from_millis(self.expires_ms),
             receipt,

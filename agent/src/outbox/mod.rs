@@ -169,7 +169,7 @@ impl Outbox {
         sealed: Sealed,
         held: Option<(KeyHeld, [u8; 32])>,
     ) -> Result<Accepted, SendError> {
-        let Sealed { exchange_id, envelope, body } = sealed;
+        let Sealed { exchange_id, envelope, body, removed_fields } = sealed;
         let header = wire::Header::decode(envelope.header.clone())
             .map_err(|_| StoreError::Damaged("the header just sealed cannot be read"))?;
         let sealed_bytes = passerelle_proto::envelope::sealed_length(header.plaintext_length);
@@ -178,6 +178,7 @@ impl Outbox {
             return Err(full);
         }
         let mut record = Record::new(&header, &envelope.header, sealed_bytes, body.is_none());
+        record.removed_fields.clone_from(&removed_fields);
         if let Some((held, request)) = &held {
             (record.key, record.request) = (held.key.to_vec().into(), request.to_vec().into());
         }
@@ -195,7 +196,7 @@ impl Outbox {
         }
         self.0.tally.count(Counted::Queued);
         self.tell();
-        Ok(Accepted { exchange_id, state: RecordState::Queued, repeated: false })
+        Ok(Accepted { exchange_id, state: RecordState::Queued, repeated: false, removed_fields })
     }
 
     /// One record.

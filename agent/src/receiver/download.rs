@@ -1,8 +1,10 @@
 //! Bodies above 1 MiB: each chunk is held against the signed root before it is kept, a download that was cut goes on where
 //! it was, and the whole is opened once before the record counts as received.
 
+use passerelle_proto::agreement::FieldRules;
 use passerelle_proto::envelope::{ChunkHashes, KemKeys, Opener, VerifiedChunks, VerifiedEnvelope};
 use passerelle_proto::exchange_id::ExchangeId;
+use passerelle_proto::minimise::CONTENT_LIMIT;
 use passerelle_proto::wire::exchange_client::ExchangeClient;
 use passerelle_proto::wire::{DownloadReply, DownloadRequest, Reason, download_reply::Part};
 use tokio::sync::mpsc;
@@ -13,6 +15,7 @@ use super::judge::{Fault, unreadable};
 use super::{Receiver, SessionError};
 use crate::inbox::Inbox;
 use crate::link;
+use crate::minimisation;
 use crate::records::StoreError;
 use crate::records::blocking::blocking;
 use crate::spool::{Spool, SpoolWriter};
@@ -22,13 +25,18 @@ const AHEAD: usize = 8;
 
 impl Receiver {
     /// Brings the body of a record into the spool, whole, durable and known to open.
-    pub(super) async fn download(&self, channel: Channel, verified: &VerifiedEnvelope) -> Result<(), Fault> {
+    pub(super) async fn download(
+        &self,
+        channel: Channel,
+        verified: &VerifiedEnvelope,
+        rules: Option<FieldRules>,
+    ) -> Result<(), Fault> {
         let (id, spool) = (verified.exchange_id(), self.inbox.spool().clone());
         if !spool.has(id) {
             self.fetch(channel, verified, &spool).await?;
         }
         let (keys, inbox, envelope) = (self.identity.kem_keys(), self.inbox.clone(), verified.clone());
-        blocking(move || opens(&inbox, &envelope, &keys)).await?
+        blocking(move || opens(&inbox, &envelope, &keys, rules.as_ref())).await?
     }
 
     async fn fetch(&self, channel: Channel, verified: &VerifiedEnvelope, spool: &Spool) -> Result<(), Fault> {
@@ -138,17 +146,30 @@ fn write(
     Ok(Ended::Whole)
 }
 
-/// Opens the body from the first chunk to the last, and keeps nothing of it.
-fn opens(inbox: &Inbox, verified: &VerifiedEnvelope, keys: &KemKeys) -> Result<(), Fault> {
+/// Opens the body from the first chunk to the last, and keeps nothing of it; whole where an agreement restricts its fields.
+fn opens(
+    inbox: &Inbox,
+    verified: &VerifiedEnvelope,
+    keys: &KemKeys,
+    rules: Option<&FieldRules>,
+) -> Result<(), Fault> {
+    let refused = || Fault::Refused(Reason::FieldNotCovered);
+    if rules.is_some() && verified.header().plaintext_length > CONTENT_LIMIT {
+        return Err(refused());
+    }
     let failed = || StoreError::file(inbox.spool().folder());
     let mut opener =
         Opener::new(verified, keys, inbox.decapsulations()).map_err(|error| unreadable(&error))?;
     let mut reader = inbox.spool().read(verified.exchange_id()).map_err(failed())?;
-    let mut chunk = Vec::new();
+    let (mut chunk, mut whole) = (Vec::new(), Vec::new());
     while reader.next(&mut chunk).map_err(failed())? {
         opener.open_chunk(&mut chunk).map_err(|error| unreadable(&error))?;
+        if rules.is_some() {
+            whole.extend_from_slice(&chunk);
+        }
     }
-    opener.finish().map_err(|error| unreadable(&error))
+    opener.finish().map_err(|error| unreadable(&error))?;
+    if minimisation::is_minimal(verified.header(), whole, rules) { Ok(()) } else { Err(refused()) }
 }
 
 fn unexpected() -> Status {

@@ -4,7 +4,7 @@ use passerelle_pki::clock::Timestamp;
 use passerelle_pki::key::PublicKey;
 use passerelle_pki::name::AgentId;
 use passerelle_proto::acknowledgement::Acknowledged;
-use passerelle_proto::agreement::permitted_at_acceptance;
+use passerelle_proto::agreement::{FieldRules, Permitted, permitted_at_acceptance};
 use passerelle_proto::envelope::{self, INLINE_BODY_LIMIT, OpenError, Opener, VerifiedEnvelope, danger};
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::{DeliveredRecord, Envelope, Header, Reason};
@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 use super::{Receiver, SessionError};
 use crate::inbox::{Arrived, is_forgettable};
 use crate::link;
+use crate::minimisation;
 use crate::records::blocking::blocking;
 use crate::records::digest::sha256;
 use crate::records::trust::{self, Doubt};
@@ -83,16 +84,17 @@ impl Receiver {
             return Err(Fault::Refused(Reason::HeaderExpired));
         }
         let (accepted, leaf_index) = self.receipt(&verified, &delivered).await?;
-        self.permitted(&verified, accepted).await?;
+        let permitted = self.permitted(&verified, accepted).await?;
+        let rules = permitted.agreement().agreement().field_rules(&verified.header().service).cloned();
         let body = if verified.sealed_length() > INLINE_BODY_LIMIT {
             if self.inbox.incoming().is_parked(verified.exchange_id()) {
                 return Err(SessionError::NotYet.into());
             }
             let _place = self.downloading.acquire().await.map_err(|_| SessionError::NotYet)?;
-            self.download(channel, &verified).await?;
+            self.download(channel, &verified, rules).await?;
             None
         } else {
-            self.opens(&verified, &delivered.body).await?;
+            self.opens(&verified, &delivered.body, rules).await?;
             Some(delivered.body)
         };
         let (id, arrived) = (verified.exchange_id(), Arrived { envelope: verified, key, body, leaf_index });
@@ -140,30 +142,37 @@ impl Receiver {
         Ok((Timestamp::from_millis(body.accepted_ms), body.leaf_index))
     }
 
-    async fn permitted(&self, verified: &VerifiedEnvelope, accepted: Timestamp) -> Result<(), Fault> {
+    async fn permitted(&self, verified: &VerifiedEnvelope, accepted: Timestamp) -> Result<Permitted, Fault> {
         let (header, asked) = (verified.header(), Instant::now());
         let look = || {
             let reference = header.agreement.as_ref().ok_or(Reason::AgreementNotFound)?;
             let agreement = self.sender.trust.agreement(reference).ok_or(Reason::AgreementNotFound)?;
             permitted_at_acceptance(&agreement, header, accepted).map_err(|refusal| refusal.reason)
         };
-        if look().is_ok() {
-            return Ok(());
+        if let Ok(permitted) = look() {
+            return Ok(permitted);
         }
         // Perhaps the agreement changed a moment ago.
         self.refresh(asked).await?;
-        look().map(drop).map_err(Fault::Refused)
+        look().map_err(Fault::Refused)
     }
 
-    /// Whether an inline body opens to its end.
-    async fn opens(&self, verified: &VerifiedEnvelope, body: &bytes::Bytes) -> Result<(), Fault> {
+    /// Whether an inline body opens to its end, and has no other fields than the agreement lets leave.
+    async fn opens(
+        &self,
+        verified: &VerifiedEnvelope,
+        body: &bytes::Bytes,
+        rules: Option<FieldRules>,
+    ) -> Result<(), Fault> {
         let _place = self.opening.acquire().await.map_err(|_| SessionError::NotYet)?;
         let (keys, inbox) = (self.identity.kem_keys(), self.inbox.clone());
         let (verified, body) = (verified.clone(), body.clone());
         let opened = blocking(move || {
-            Opener::new(&verified, &keys, inbox.decapsulations())?.open_small(&body).map(drop)
+            let plain = Opener::new(&verified, &keys, inbox.decapsulations())?.open_small(&body)?;
+            Ok::<_, OpenError>(minimisation::is_minimal(verified.header(), plain, rules.as_ref()))
         });
-        opened.await?.map_err(|error| unreadable(&error))
+        let is_minimal = opened.await?.map_err(|error| unreadable(&error))?;
+        if is_minimal { Ok(()) } else { Err(Fault::Refused(Reason::FieldNotCovered)) }
     }
 
     async fn refresh(&self, asked: Instant) -> Result<(), Fault> {

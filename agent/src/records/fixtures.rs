@@ -47,7 +47,12 @@ pub(crate) fn sealed(from: &Member, to: &Member, text: &[u8], created: Timestamp
         Sealing { signer: from.signing.key.as_ref(), encapsulations: &encapsulations, random: &random };
     let recipient = RecipientPublicKey::new(to.id.agency.clone(), to.kem.public_key().clone());
     let record = seal_small(draft, &[recipient], sealing, text).unwrap();
-    Sealed { exchange_id: record.exchange_id, envelope: record.envelope, body: Some(record.body) }
+    Sealed {
+        exchange_id: record.exchange_id,
+        envelope: record.envelope,
+        body: Some(record.body),
+        removed_fields: Vec::new(),
+    }
 }
 
 /// The sender's key, and the envelope verified with it.

@@ -22,6 +22,8 @@ pub struct Limits {
     pub inbox_bytes: u64,
     /// Records that may wait in the inbox.
     pub inbox_records: usize,
+    /// Plaintext bytes of a record whose fields an agreement restricts: it is read whole.
+    pub minimised_bytes: u64,
     /// How long a record is valid when the request does not say.
     pub lifetime: Duration,
 }
@@ -37,6 +39,7 @@ impl Default for Limits {
             history_records: 100_000,
             inbox_bytes: 100 << 30,
             inbox_records: 100_000,
+            minimised_bytes: 16 << 20,
             lifetime: Duration::from_secs(7 * DAY),
         }
     }

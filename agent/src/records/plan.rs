@@ -89,9 +89,12 @@ impl Planner {
             agreement::permits(agreement, &header_of(&draft), draft.created).map_err(refused)?;
             length_max = agreement.agreement().limits.max_record_bytes.unwrap_or(u64::MAX).min(length_max);
         }
+        // What a request of a call holds is the consumer's own; answers are looked at where they come from.
+        let ours = agreement.filter(|_| self.check && draft.kind == ExchangeKind::Record);
+        let rules = ours.and_then(|agreement| agreement.agreement().field_rules(&draft.service)).cloned();
         let recipients = self.keys(&draft.recipients)?;
         let (signer, encapsulations) = (self.identity.signer(), Arc::clone(&self.encapsulations));
-        Ok(Plan { draft, recipients, signer, encapsulations, spool: spool.clone(), length_max })
+        Ok(Plan { draft, recipients, signer, encapsulations, spool: spool.clone(), length_max, rules })
     }
 
     /// The version to rely on. None only where nothing is checked.

@@ -128,8 +128,11 @@ pub struct RecordView {
     pub purpose: String,
     /// Media type.
     pub content_type: String,
-    /// Plaintext bytes.
+    /// Plaintext bytes, as they were sealed.
     pub length: u64,
+    /// Pointers of the fields that the agreement does not let leave, and that were removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed_fields: Vec<String>,
     /// When it was sealed.
     #[serde(serialize_with = "rfc3339")]
     pub created_at: Timestamp,
@@ -184,4 +187,7 @@ pub struct Accepted {
     pub state: RecordState,
     /// The same request had been made before under the same key.
     pub repeated: bool,
+    /// Pointers of the fields that the agreement does not let leave, and that were removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed_fields: Vec<String>,
 }

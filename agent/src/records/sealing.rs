@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use passerelle_pki::key::Signer;
+use passerelle_proto::agreement::FieldRules;
 use passerelle_proto::envelope::{
     CHUNK_SIZE, EncapsulationCache, HeaderDraft, INLINE_BODY_LIMIT, RecipientPublicKey, SealError, Sealer,
     Sealing, TAG_SIZE,
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) spool: Spool,
     /// Plaintext bytes that are taken.
     pub(crate) length_max: u64,
+    /// Which fields may leave, of a record; applied before the body comes here.
+    pub(crate) rules: Option<FieldRules>,
 }
 
 /// A sealed record. A body in the spool is durable there.
@@ -36,6 +39,8 @@ pub(crate) struct Sealed {
     pub(crate) envelope: wire::Envelope,
     /// `None`: in the spool.
     pub(crate) body: Option<Bytes>,
+    /// Shapes of the fields that were removed before.
+    pub(crate) removed_fields: Vec<String>,
 }
 
 /// Where the sealed chunks go.
@@ -46,7 +51,7 @@ enum Laid {
 
 /// Seals a body to its end. `seen` is shown the plaintext. Blocking.
 pub(crate) fn seal(plan: Plan, body: impl Read, mut seen: impl FnMut(&[u8])) -> Result<Sealed, SendError> {
-    let Plan { draft, recipients, signer, encapsulations, spool, length_max } = plan;
+    let Plan { draft, recipients, signer, encapsulations, spool, length_max, rules: _ } = plan;
     let random = SystemRandom::new();
     let sealing = Sealing { signer: signer.as_ref(), encapsulations: &encapsulations, random: &random };
     let mut sealer = Sealer::new(draft, &recipients, sealing).map_err(SendError::Seal)?;
@@ -74,7 +79,7 @@ pub(crate) fn seal(plan: Plan, body: impl Read, mut seen: impl FnMut(&[u8])) -> 
             None
         }
     };
-    Ok(Sealed { exchange_id, envelope, body })
+    Ok(Sealed { exchange_id, envelope, body, removed_fields: Vec::new() })
 }
 
 /// Reads a body that was sealed before, only to see whether it is the same. Blocking.

@@ -21,6 +21,9 @@ pub use pointer::{FieldPointer, PointerError};
 pub use removed::{Removed, SHAPES_LIMIT};
 pub use sound::DEPTH_LIMIT;
 
+/// Most bytes of content under a rule on fields: it is read whole, at both ends.
+pub const CONTENT_LIMIT: u64 = 64 << 20;
+
 /// Why content may not leave. The sender is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldRefusal {

@@ -38,7 +38,7 @@ impl Calling {
         (passing, place): (Option<Passing>, OwnedSemaphorePermit),
         until: Instant,
     ) -> Result<Self, CallError> {
-        let Sealed { exchange_id: id, envelope, body } = sealed;
+        let Sealed { exchange_id: id, envelope, body, .. } = sealed;
         let late = |_| CallError::timed_out(None);
         let channel = timeout_at(until, calls.0.link.ready()).await.map_err(late)?;
         let channel = channel.ok_or(CallError::Stopping)?;

@@ -122,7 +122,7 @@ impl Provider {
 
     /// Gives the answer, and its body when that comes apart.
     async fn give(&self, session: &Session, sealed: Sealed, passing: Option<Passing>) -> Result<(), Failure> {
-        let Sealed { exchange_id: id, envelope, body } = sealed;
+        let Sealed { exchange_id: id, envelope, body, .. } = sealed;
         let digest = crate::records::digest::sha256(&envelope.header);
         let answer = CallAnswer { envelope: Some(envelope), body: body.unwrap_or_default() };
         match session.give(id.to_wire(), answer).await {
