@@ -23,9 +23,9 @@ pub(crate) fn whole(body: impl Read, limit: u64) -> Result<Bytes, SendError> {
 }
 
 /// Seals what of a content may leave, and says what was removed. Blocking.
-pub(crate) fn sealed(plan: Plan, rules: &FieldRules, content: Bytes) -> Result<Sealed, SendError> {
+pub(crate) fn sealed(plan: Plan, rules: &FieldRules, content: &Bytes) -> Result<Sealed, SendError> {
     let Minimised { content, removed } = rules
-        .apply(&plan.draft.content_type, &content)
+        .apply(&plan.draft.content_type, content)
         .map_err(|refusal| refused(Reason::FieldNotCovered, refusal.fact()))?;
     let sealed = sealing::seal(plan, Cursor::new(content), |_| {})?;
     Ok(Sealed { removed_fields: removed.shapes(), ..sealed })

@@ -24,7 +24,7 @@ const ELSEWHERE: [(Reason, &str); 12] = [
     (Reason::Busy, "too much under way: no one submission is wrong"),
     (Reason::Unreadable, "a recipient's word, not a gateway's"),
     (Reason::OperationNotCovered, "a call: tests/calls.rs"),
-    (Reason::FieldNotCovered, "the sending agent decides before it seals"),
+    (Reason::FieldNotCovered, "agents decide, before sealing and after: tests/catalogue.rs"),
     (Reason::ProviderAway, "a call: tests/calls.rs"),
     (Reason::ServiceUnknown, "a call: tests/calls.rs"),
     (Reason::ProviderFailed, "a call: tests/calls.rs"),

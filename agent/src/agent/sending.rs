@@ -155,7 +155,7 @@ impl Agent {
                 Some(rules) => {
                     let content = minimisation::whole(body, minimised_bytes)?;
                     seen.update(&content);
-                    minimisation::sealed(plan, &rules, content)?
+                    minimisation::sealed(plan, &rules, &content)?
                 }
             };
             Ok::<_, SendError>((sealed, finished(seen)))

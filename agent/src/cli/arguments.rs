@@ -73,6 +73,9 @@ pub(super) enum Command {
     /// Les ententes de l'organisme. / The agency's agreements.
     #[command(subcommand, after_help = examples::AGREEMENT)]
     Agreement(AgreementAction),
+    /// Les services à appeler : ceux des autres, et les nôtres. / Services to be called: those of others, and ours.
+    #[command(subcommand, after_help = examples::SERVICE)]
+    Service(ServiceAction),
     /// Vérifie tout, de la configuration aux ententes, et dit quoi faire. / Checks all, from configuration to agreements, and tells what to do.
     #[command(after_help = examples::DOCTOR)]
     Doctor {
@@ -298,6 +301,64 @@ pub(super) enum PseudonymAction {
         /// Nouveau fichier. / New file.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceAction {
+    /// Publie un service de l'organisme; un nouveau est désactivé. / Publishes a service of the agency; a new one is turned off.
+    Publish(PublishOptions),
+    /// Active un service de l'organisme. / Turns a service of the agency on.
+    Enable {
+        /// Nom. / Name.
+        name: String,
+        #[command(flatten)]
+        output: OutputOption,
+    },
+    /// Désactive un service de l'organisme. / Turns a service of the agency off.
+    Disable {
+        /// Nom. / Name.
+        name: String,
+        #[command(flatten)]
+        output: OutputOption,
+    },
+    /// Énumère les services, avec leur version. / Lists services, with their version.
+    List {
+        #[command(flatten)]
+        output: OutputOption,
+    },
+    /// Montre un service et ses opérations, ou son document OpenAPI. / Shows a service and its operations, or its OpenAPI document.
+    Show {
+        /// Organisme. / Agency.
+        agency: AgencyCode,
+        /// Nom. / Name.
+        name: String,
+        /// Le document exact, sur la sortie standard. / The exact document, on the standard output.
+        #[arg(long)]
+        openapi: bool,
+        #[command(flatten)]
+        output: OutputOption,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PublishOptions {
+    /// Document OpenAPI 3.0 ou 3.1, YAML ou JSON. / OpenAPI 3.0 or 3.1 document, YAML or JSON.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Nom du service, tel que les ententes le nomment. / Name of the service, as agreements name it.
+    #[arg(long)]
+    pub(super) name: String,
+    /// Catégories de renseignements; peut être répété. / Data categories; can be repeated.
+    #[arg(long, value_delimiter = ',', value_name = "CODE", required = true)]
+    pub(super) category: Vec<String>,
+    /// Code de classification de l'organisme. / The agency's code of classification.
+    #[arg(long, value_name = "CODE")]
+    pub(super) classification: String,
+    /// Titre en anglais (défaut : celui du document). / Title in English (default: the document's).
+    #[arg(long, value_name = "TITLE")]
+    pub(super) title_en: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputOption,
 }
 
 #[derive(Debug, Subcommand)]

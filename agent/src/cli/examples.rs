@@ -90,6 +90,17 @@ Exemples / Examples:
 Sans terminal, la signature exige --digest ou --yes.
 Without a terminal, signing demands --digest or --yes.";
 
+pub(super) const SERVICE: &str = "\
+Exemples / Examples:
+  passerelle-agent service publish dossiers.yaml --name dossiers --category identite,admissibilite --classification protege-b
+  passerelle-agent service enable dossiers
+  passerelle-agent service disable dossiers
+  passerelle-agent service list
+  passerelle-agent service show ramq dossiers --openapi
+
+Publier de nouveau sous le même nom remplace le document; l'état activé ou non reste.
+Publishing again under the same name replaces the document; whether it is on or off stays.";
+
 pub(super) const DOCTOR: &str = "\
 Exemples / Examples:
   passerelle-agent doctor

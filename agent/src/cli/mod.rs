@@ -16,6 +16,7 @@ mod pseudonym;
 mod record;
 mod send;
 mod serve;
+mod service;
 mod status;
 mod take;
 #[cfg(test)]
@@ -73,6 +74,7 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
         Command::Status { output } => block_on(status::run(output, &config.client()?, &clock)),
         Command::Record(options) => block_on(record::run(&options, &config.client()?)),
         Command::Agreement(action) => block_on(agreement::run(action, &config.client()?)),
+        Command::Service(action) => block_on(service::run(action, &config.client()?)),
         Command::Doctor { output } => block_on(doctor::run(config, output, &clock)),
         Command::Pseudonym(action) => pseudonym::run(&action, &config.load()?),
         Command::Webhook(action) => block_on(webhook::run(action, &config.client()?)),

@@ -35,6 +35,7 @@ fn every_example_parses() {
         examples::STATUS,
         examples::RECORD,
         examples::AGREEMENT,
+        examples::SERVICE,
         examples::DOCTOR,
         examples::CONFIG,
         examples::PSEUDONYM,

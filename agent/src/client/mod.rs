@@ -8,6 +8,7 @@ mod lenient;
 mod options;
 #[cfg(test)]
 pub(crate) mod scene;
+mod services;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -36,6 +37,7 @@ pub use call::{CallAnswer, CallOptions};
 pub use content::Content;
 pub use error::ClientError;
 pub use options::{InboxQuery, RecordsQuery, SendOptions};
+pub use services::ServiceOptions;
 pub use transport::Endpoint;
 
 use options::{encoded, query};

@@ -15,6 +15,7 @@ mod request;
 mod routes;
 mod scrape;
 mod server;
+mod services;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -268,6 +268,63 @@ pub struct Signed {
     pub state: String,
 }
 
+/// A service of the catalogue, in a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Who offers it.
+    pub agency: AgencyCode,
+    /// Its name, as agreements name it.
+    pub service: String,
+    /// Whether it may be called.
+    pub enabled: bool,
+    /// Title, French.
+    pub title_fr: String,
+    /// Title, English.
+    pub title_en: String,
+    /// The interface's version.
+    pub version: String,
+    /// When that version was published first.
+    pub version_since: Timestamp,
+    /// When the agency last signed the description.
+    pub published_at: Timestamp,
+    /// Codes of the data categories.
+    pub data_categories: Vec<String>,
+    /// The agency's code of classification.
+    pub classification: String,
+    /// SHA-256 of the OpenAPI document, hexadecimal.
+    pub openapi_digest: String,
+    /// Its bytes.
+    pub openapi_length: u64,
+}
+
+/// An operation of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceOperation {
+    /// `operationId`.
+    pub name: String,
+    /// Method.
+    pub method: String,
+    /// Path template.
+    pub path: String,
+}
+
+/// `GET /v1/services/{agency}/{service}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceDetail {
+    /// In a line.
+    #[serde(flatten)]
+    pub summary: Service,
+    /// Its operations.
+    pub operations: Vec<ServiceOperation>,
+}
+
+/// `GET /v1/services`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Services {
+    /// By agency and name.
+    pub services: Vec<Service>,
+}
+
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {

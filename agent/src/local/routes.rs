@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, get, on, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -31,6 +31,7 @@ use super::model::SignRequest;
 use super::problem::Fault;
 use super::request;
 use super::scrape;
+use super::services;
 use super::webhooks;
 use crate::agent::{Agent, InboxBody};
 use crate::records::{AgreementSummary, InboxError, InboxFilter, RecordFilter, RecordState};
@@ -42,7 +43,7 @@ pub const OPENAPI: &str = include_str!("../../openapi.yaml");
 /// How long a request may wait for news, at most.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long nothing may come of a body.
-const STALLED: Duration = Duration::from_secs(120);
+pub(super) const STALLED: Duration = Duration::from_secs(120);
 
 /// What a route does.
 #[derive(Copy, Clone, Debug)]
@@ -58,6 +59,12 @@ enum Operation {
     Agreements,
     Agreement,
     Sign,
+    Services,
+    Service,
+    ServiceDocument,
+    PublishService,
+    EnableService,
+    DisableService,
     Status,
     Metrics,
     OpenApi,
@@ -70,7 +77,7 @@ enum Operation {
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 25] = [
+const ROUTES: [(&str, &str, Operation); 31] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
@@ -82,6 +89,12 @@ const ROUTES: [(&str, &str, Operation); 25] = [
     ("get", "/v1/agreements", Operation::Agreements),
     ("get", "/v1/agreements/{number}/{version}", Operation::Agreement),
     ("post", "/v1/agreements/{number}/{version}/sign", Operation::Sign),
+    ("get", "/v1/services", Operation::Services),
+    ("get", "/v1/services/{agency}/{service}", Operation::Service),
+    ("put", "/v1/services/{agency}/{service}", Operation::PublishService),
+    ("get", "/v1/services/{agency}/{service}/openapi", Operation::ServiceDocument),
+    ("post", "/v1/services/{agency}/{service}/enable", Operation::EnableService),
+    ("post", "/v1/services/{agency}/{service}/disable", Operation::DisableService),
     ("get", "/v1/status", Operation::Status),
     ("get", "/v1/metrics", Operation::Metrics),
     ("get", "/v1/openapi.yaml", Operation::OpenApi),
@@ -125,6 +138,12 @@ impl Operation {
             Self::Agreements => get(agreements),
             Self::Agreement => get(agreement),
             Self::Sign => post(sign),
+            Self::Services => get(services::list),
+            Self::Service => get(services::show),
+            Self::ServiceDocument => get(services::openapi),
+            Self::PublishService => put(services::publish),
+            Self::EnableService => post(services::enable),
+            Self::DisableService => post(services::disable),
             Self::Status => get(status),
             Self::Metrics => get(scrape::metrics),
             Self::OpenApi => get(openapi),

@@ -1,9 +1,13 @@
 //! The agent as one caller may use it: what belongs to agreements or purposes that the caller is not bound to is not
 //! there for it.
 
+mod services;
+
 use passerelle_proto::agreement::AgreementVersion;
 use passerelle_proto::exchange_id::ExchangeId;
 use tokio::io::AsyncRead;
+
+pub use services::ServiceChangeError;
 
 use super::{Action, Caller, CallerError};
 use crate::agent::{Agent, InboxBody};

@@ -14,7 +14,7 @@ mod tests;
 mod token;
 
 pub use caller::{Action, Caller, Rights, Scope};
-pub use desk::Desk;
+pub use desk::{Desk, ServiceChangeError};
 pub use error::{CallerError, SystemsError, Unidentified};
 pub(crate) use register::is_name;
 pub use register::{Peer, SystemSettings, Systems};

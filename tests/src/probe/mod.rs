@@ -30,6 +30,7 @@ use passerelle_proto::envelope::{
 };
 use passerelle_proto::wire::agreements_client::AgreementsClient;
 use passerelle_proto::wire::calls_client::CallsClient;
+use passerelle_proto::wire::catalogue_client::CatalogueClient;
 use passerelle_proto::wire::directory_client::DirectoryClient;
 use passerelle_proto::wire::enrolment_client::EnrolmentClient;
 use passerelle_proto::wire::exchange_client::ExchangeClient;
@@ -174,6 +175,12 @@ impl Probe {
         CallsClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)
+    }
+
+    /// A client of the catalogue on the probe's connection.
+    #[must_use]
+    pub fn catalogue(&self) -> CatalogueClient<Channel> {
+        CatalogueClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_LIMIT)
     }
 
     /// A client of the directory on the probe's connection.

@@ -22,7 +22,7 @@ const CALLS: [&str; 7] =
 
 /// Asked while the gateway runs.
 pub(crate) fn all() -> Vec<Case> {
-    [general(), agreements(), sending(), receiving(), calling(), webhooks()].concat()
+    [general(), agreements(), services(), sending(), receiving(), calling(), webhooks()].concat()
 }
 
 fn webhooks() -> Vec<Case> {
@@ -64,7 +64,12 @@ pub(crate) fn without_a_gateway() -> Vec<Case> {
             .path("version", "1")
             .header("content-type", "application/json")
     };
-    vec![sign(503).body(r#"{"digest":"{digest2}"}"#), case("getStatus", 200)]
+    vec![
+        sign(503).body(r#"{"digest":"{digest2}"}"#),
+        service("enableService", 503),
+        service("getService", 200),
+        case("getStatus", 200),
+    ]
 }
 
 fn general() -> Vec<Case> {
@@ -101,6 +106,39 @@ fn agreements() -> Vec<Case> {
         sign(409, LOCAL).body(format!(r#"{{"digest":"{}"}}"#, "00".repeat(32))),
         sign(200, LOCAL).body(r#"{"digest":"{digest2}"}"#),
         sign(409, LOCAL).body(r#"{"digest":"{digest2}"}"#),
+    ]
+}
+
+fn service(operation: &'static str, status: u16) -> Case {
+    case(operation, status).path("agency", "ramq").path("service", "essai")
+}
+
+fn services() -> Vec<Case> {
+    const DOCUMENT: &str = include_str!("../../../docs/samples/dossiers.openapi.yaml");
+    let publish = |status| {
+        service("publishService", status)
+            .query("categories=identification&classification=protege-b&title_en=Trial")
+            .header("content-type", "application/yaml")
+    };
+    let foreign = case("publishService", 403).path("agency", "saaq").path("service", "essai");
+    vec![
+        publish(200).body(DOCUMENT),
+        publish(400).body("openapi: ["),
+        publish(403).by("rien.jeton").body(DOCUMENT),
+        service("publishService", 400).query("classification=protege-b").body(DOCUMENT),
+        foreign.query("categories=identification&classification=protege-b").body(DOCUMENT),
+        service("enableService", 200),
+        service("enableService", 403).by("rien.jeton"),
+        service("disableService", 200),
+        service("disableService", 403).by("rien.jeton"),
+        case("enableService", 404).path("agency", "ramq").path("service", "autre"),
+        service("getService", 200),
+        service("getServiceDocument", 200),
+        case("getService", 404).path("agency", "PAS_BON").path("service", "essai"),
+        case("getServiceDocument", 404).path("agency", "ramq").path("service", "autre"),
+        service("getService", 404).at_saaq(),
+        case("listServices", 200),
+        case("listServices", 200).at_saaq(),
     ]
 }
 
