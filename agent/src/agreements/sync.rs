@@ -11,13 +11,15 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::{Agreements, AgreementsError};
-use crate::catalogue::{Catalogue, CatalogueError};
+use crate::catalogue::Catalogue;
 use crate::directory::{Directory, DirectoryError};
 use crate::identity::Identity;
 use crate::link::{self, Backoff, Link};
 
 /// The longest that nothing is asked.
 const INTERVAL: Duration = Duration::from_secs(600);
+/// The same while the catalogue could not be brought up to date.
+const CATALOGUE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Waiting times after a failure.
 const BACKOFF: Backoff = Backoff { min: Duration::from_millis(250), max: Duration::from_secs(30) };
@@ -32,9 +34,6 @@ pub enum SyncError {
     /// The agreements.
     #[error("les ententes / the agreements")]
     Agreements(#[source] AgreementsError),
-    /// The catalogue.
-    #[error("le catalogue / the catalogue")]
-    Catalogue(#[source] CatalogueError),
     /// The stream of changes.
     #[error("l'annonce des changements / the announcement of changes: {}", .0.message())]
     Watch(Box<Status>),
@@ -73,8 +72,13 @@ impl Synchroniser {
     /// held against it; agencies met for the first time are looked up right after.
     ///
     /// # Errors
-    /// [`SyncError`]; what is at hand stays.
+    /// [`SyncError`]; what is at hand stays. A catalogue that cannot be had is none: records do not need it.
     pub async fn refresh(&self, channel: Channel) -> Result<(), SyncError> {
+        self.refreshed(channel).await.map(drop)
+    }
+
+    /// The same; whether the catalogue is up to date too.
+    async fn refreshed(&self, channel: Channel) -> Result<bool, SyncError> {
         let known = self.agreements.agencies();
         self.directory.refresh(channel.clone(), &known).await.map_err(SyncError::Directory)?;
         self.link.check_peer();
@@ -84,12 +88,16 @@ impl Synchroniser {
             self.directory.refresh(channel.clone(), &agencies).await.map_err(SyncError::Directory)?;
         }
         self.look_for_impostors();
-        self.catalogue.refresh(channel.clone()).await.map_err(SyncError::Catalogue)?;
+        let listed = self.catalogue.refresh(channel.clone()).await;
         self.done.send_modify(|count| *count += 1);
+        if let Err(error) = listed {
+            tracing::warn!(error = %link::chain(&error), "catalogue not up to date");
+            return Ok(false);
+        }
         if let Err(error) = self.catalogue.keep_signed(&channel, &self.identity).await {
             tracing::warn!(error = %link::chain(&error), "a service keeps the signature of an earlier certificate");
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A certificate or key in our own name that is not ours is somebody else's.
@@ -128,7 +136,7 @@ impl Synchroniser {
                 delays = BACKOFF.delays();
             }
             if let Err(error) = ended {
-                tracing::warn!(error = %link::chain(&error), "directory, agreements and catalogue not up to date");
+                tracing::warn!(error = %link::chain(&error), "directory and agreements not up to date");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -145,8 +153,8 @@ impl Synchroniser {
         // The first message gives the present value.
         next(&mut changes).await?;
         loop {
-            self.refresh(channel.clone()).await?;
-            match tokio::time::timeout(INTERVAL, changes.message()).await {
+            let interval = if self.refreshed(channel.clone()).await? { INTERVAL } else { CATALOGUE_INTERVAL };
+            match tokio::time::timeout(interval, changes.message()).await {
                 Err(_) | Ok(Ok(Some(_))) => {}
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(status)) => return Err(watch_error(status)),

@@ -260,6 +260,32 @@ async fn our_signature_covers_what_was_shown_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_catalogue_that_cannot_be_kept_holds_nothing_else_up() {
+    let scene = Connected::new().await;
+    let saaq = scene.house.member("saaq/agent-1");
+    let (folder, channel) = (scene.house.data_dir("ramq"), scene.link.ready().await.unwrap());
+    let (ours, clock) = (agency("ramq"), scene.house.shared_clock());
+    let catalogue = Catalogue::open(&folder, &ours, &scene.directory, clock).unwrap();
+    // Its file cannot be written.
+    std::fs::create_dir_all(folder.join("catalogue.json/x")).unwrap();
+    let document = document(&draft(NUMBER, 1, "ramq", "saaq"));
+    let ramq = scene.house.member("ramq/agent-9");
+    let signatures = vec![ramq.sign(&document, START), saaq.sign(&document, START)];
+    let active = record(&document, AgreementState::Active, signatures);
+    scene.publish(vec![ramq.entry(START), saaq.entry(START)], vec![active]);
+    assert!(catalogue.refresh(channel.clone()).await.is_err(), "it fails");
+    let synchroniser = Synchroniser::new(
+        scene.identity.clone(),
+        scene.link.clone(),
+        scene.directory.clone(),
+        (scene.agreements.clone(), catalogue),
+    );
+    synchroniser.refresh(channel).await.unwrap();
+    assert_eq!(*synchroniser.done().borrow(), 1);
+    assert!(scene.agreements.current(NUMBER, START).is_some());
+}
+
+#[tokio::test]
 async fn changes_are_followed_and_new_partners_are_looked_up() {
     let scene = Connected::new().await;
     let (ramq, saaq) = (scene.house.member("ramq/agent-9"), scene.house.member("saaq/agent-1"));

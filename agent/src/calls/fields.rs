@@ -63,6 +63,9 @@ mod tests {
             ("connection", "close, X-Saut"),
             ("x-saut", "a"),
             ("passerelle-purpose", "QC-F"),
+            ("passerelle_from", "saaq"),
+            ("x-http-method-override", "DELETE"),
+            ("x-forwarded-for", "10.0.0.1"),
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }

@@ -92,11 +92,13 @@ impl Catalogue {
     /// [`CatalogueError`]; it is tried again.
     pub async fn keep_signed(&self, channel: &Channel, identity: &Identity) -> Result<(), CatalogueError> {
         let present = identity.signing_certificate().key_id();
-        let behind = self.list().into_iter().filter(|listed| {
+        let is_behind = |listed: &Arc<Listed>| {
             listed.service().agent() == identity.agent() && listed.service().signing_key_id() != present
-        });
-        for listed in behind {
+        };
+        for behind in self.list().into_iter().filter(is_behind) {
             let _publishing = self.0.publishing.lock().await;
+            // It may have been turned off, or published anew, while the lock was waited for.
+            let Some(listed) = self.own(behind.service().service()).filter(is_behind) else { continue };
             let description = listed.service().description().clone();
             self.send(channel.clone(), identity, description, Bytes::new()).await?;
         }

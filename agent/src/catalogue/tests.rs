@@ -202,3 +202,37 @@ fn a_signature_counts_as_long_as_its_certificate_does() {
     assert_eq!(scene.found("GET", "/dossiers").unwrap_err(), OperationError::ServiceUnknown);
     assert!(matches!(scene.refusal(scene.entry(START, true)), ServiceEntryError::Signer(_)));
 }
+
+#[tokio::test]
+async fn what_is_turned_off_meanwhile_is_not_signed_on_again() {
+    let house = House::new();
+    let (data_dir, earlier) = (house.data_dir("ramq"), house.member("ramq/agent-1"));
+    let identity = house.enrolled_in(&data_dir, "ramq/agent-1");
+    let directory = Directory::open(&data_dir, &house.anchor(), house.shared_clock()).unwrap();
+    take_list(&house, &directory);
+    let catalogue = Catalogue::open(&data_dir, &agency("ramq"), &directory, house.shared_clock()).unwrap();
+    let take = |entry| catalogue.take(&wire::ListServicesReply { services: vec![entry] }).unwrap();
+    assert_eq!(take(entry(&earlier, &earlier, description(START, true))).taken, 1);
+    // Nothing listens there: whatever is published fails.
+    let nowhere = tonic::transport::Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    assert!(catalogue.keep_signed(&nowhere, &identity).await.is_err(), "an earlier key is not left");
+
+    let publishing = catalogue.0.publishing.lock().await;
+    let keeping = catalogue.keep_signed(&nowhere, &identity);
+    tokio::pin!(keeping);
+    tokio::select! {
+        biased;
+        _ = keeping.as_mut() => panic!("it does not wait"),
+        () = std::future::ready(()) => {}
+    }
+    let (chain, key) = identity.signing();
+    let off = description(START.plus(std::time::Duration::from_secs(1)), false);
+    let off = wire::ServiceEntry {
+        service: Some(catalogue::sign(identity.agent(), off, key.as_ref()).unwrap()),
+        signing_chain: chain.to_ders().into_iter().map(Into::into).collect(),
+    };
+    assert_eq!(take(off).taken, 1);
+    drop(publishing);
+    keeping.await.unwrap();
+    assert!(!catalogue.own("dossiers").unwrap().enabled());
+}

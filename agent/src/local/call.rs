@@ -6,10 +6,11 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use http_body::Body as _;
 use passerelle_pki::name::AgencyCode;
+use passerelle_proto::call::head;
 use passerelle_proto::call::path::{PathError, RequestPath};
 use passerelle_proto::reason;
 use passerelle_proto::wire::{Denial, Reason};
@@ -30,6 +31,7 @@ pub(super) async fn call(desk: Desk, request: Request) -> Result<Response, Fault
     desk.allow(Action::Call)?;
     let (provider, service, path) = target(request.uri())?;
     let (terms, deadline) = request::read_call(request.headers())?;
+    no_misleading(request.headers())?;
     let asked = CallRequest {
         caller: desk.caller().clone(),
         provider,
@@ -46,6 +48,25 @@ pub(super) async fn call(desk: Desk, request: Request) -> Result<Response, Fault
     let body = StreamReader::new(moving(request.into_body()));
     let answer = desk.call(asked, Box::pin(body)).await?;
     Ok(respond(answer, is_head))
+}
+
+/// A field that cannot travel and changes what the request means is refused, not left out.
+fn no_misleading(headers: &HeaderMap) -> Result<(), Fault> {
+    let wrong = |name: &HeaderName| {
+        (
+            format!(
+                "en-tête {name} : il ne voyage pas, un service pourrait y lire autre chose que ce qui est vérifié; \
+                 le retirer, ou le nommer sans « _ » (docs/formats/call.md)"
+            ),
+            format!(
+                "header {name}: it does not travel, a service could read something else in it than what is checked; \
+                 remove it, or name it without \"_\" (docs/formats/call.md)"
+            ),
+        )
+    };
+    let found: Vec<_> =
+        headers.keys().filter(|name| head::misleads(name.as_str())).take(8).map(wrong).collect();
+    if found.is_empty() { Ok(()) } else { Err(Fault::invalid(&found)) }
 }
 
 /// Agency, service and path, as they stand in the request line.
@@ -174,6 +195,23 @@ mod tests {
     fn read(path: &str) -> Result<(String, String, String), String> {
         let found = target(&Uri::try_from(path).unwrap()).map_err(|fault| fault.problem().code.clone())?;
         Ok((found.0.to_string(), found.1, found.2.as_str().to_owned()))
+    }
+
+    #[test]
+    fn a_header_that_would_mislead_the_service_is_refused_by_name() {
+        let asked = |name: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("accept", HeaderValue::from_static("*/*"));
+            headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
+            headers.insert(name, HeaderValue::from_static("DELETE"));
+            no_misleading(&headers).map_err(|fault| Box::new(fault.problem().clone()))
+        };
+        assert!(asked("x-nom").is_ok());
+        for name in ["x-http-method-override", "passerelle_from", "content_length", "x_nom"] {
+            let problem = asked(name).unwrap_err();
+            assert_eq!((problem.status, problem.code.as_str()), (400, "REQUEST_INVALID"), "{name}");
+            assert!(problem.detail.contains(name) && problem.detail_en.contains(name), "{problem:?}");
+        }
     }
 
     #[test]

@@ -364,9 +364,8 @@ async fn sign(
     Ok(Json(json!({ "state": standing.state().as_str_name() })).into_response())
 }
 
-async fn status(State(shared): State<Shared>) -> Result<Response, Fault> {
-    let agent = shared.agent.clone();
-    let status = tokio::task::spawn_blocking(move || agent.status()).await.map_err(|_| Fault::stopping())?;
+async fn status(desk: Desk) -> Result<Response, Fault> {
+    let status = tokio::task::spawn_blocking(move || desk.status()).await.map_err(|_| Fault::stopping())?;
     Ok(Json(status).into_response())
 }
 

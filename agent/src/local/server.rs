@@ -1,4 +1,4 @@
-//! Listening: a bounded number of connections over all doors, and an end that lets requests finish.
+//! Listening: a bounded number of connections at each door, and an end that lets requests finish.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use crate::govstack::{self, GovstackSettings};
 use crate::systems::{Systems, SystemsError};
 use crate::webhooks::Webhooks;
 
-/// Connections at a time.
+/// Connections at a time, of one door: whoever fills it shuts nobody out at another.
 const CONNECTIONS_MAX: usize = 256;
 /// How long a caller may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
@@ -170,10 +170,9 @@ impl Server {
 
     /// Serves until it is stopped, then lets requests under way end.
     pub async fn run(self) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut doors = JoinSet::new();
         for door in self.doors {
-            doors.spawn(door.run(Arc::clone(&places), self.stop.clone()));
+            doors.spawn(door.run(self.stop.clone()));
         }
         while doors.join_next().await.is_some() {}
     }
@@ -187,7 +186,8 @@ async fn bind_tcp(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Local
 }
 
 impl Door {
-    async fn run(self, places: Arc<Semaphore>, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}

@@ -14,8 +14,8 @@ use crate::agent::{Agent, InboxBody};
 use crate::calls::{Answer, CallError, CallRequest};
 use crate::inbox::Waiting;
 use crate::records::{
-    Accepted, AgreementSummary, EventCursor, InboxError, InboxFilter, InboxView, IncomingView, RecordFilter,
-    RecordView, SendError, SendRequest,
+    Accepted, AgentStatus, AgreementSummary, EventCursor, InboxError, InboxFilter, InboxView, IncomingView,
+    RecordFilter, RecordView, SendError, SendRequest,
 };
 
 /// Records that are looked at at a time for a caller who may not see all.
@@ -170,6 +170,18 @@ impl Desk {
     ) -> Vec<(EventCursor, Option<RecordView>)> {
         let changed = self.agent.records_after(cursor, most).into_iter();
         changed.map(|(cursor, view)| (cursor, Some(view).filter(|view| self.sees_record(view)))).collect()
+    }
+
+    /// [`Agent::status`], with the folders of agreements that the caller is bound to; what stands in the way of one is the
+    /// agency's to know, since it tells of its machine. Totals are the whole agent's. Blocking for a moment.
+    #[must_use]
+    pub fn status(&self) -> AgentStatus {
+        let mut status = self.agent.status();
+        if !self.caller.is_local() {
+            status.folders.retain(|folder| self.caller.sees(&folder.agreement));
+            status.folders.iter_mut().for_each(|folder| folder.trouble = None);
+        }
+        status
     }
 
     /// Every agreement version that the caller is bound to.

@@ -2,7 +2,8 @@
 //!
 //! 4 bytes of length, big-endian, then the one encoding of the head. Fields that belong to one connection (RFC 9110,
 //! section 7.6.1), that a server makes itself, or that speak of Passerelle never travel: the other side could take them
-//! for its own agent's word.
+//! for its own agent's word. Nor do those that a service could take for another field, or for another request than the
+//! one that was checked.
 
 use http::{HeaderName, HeaderValue, Method};
 use prost::Message;
@@ -18,11 +19,12 @@ pub const LENGTH_SIZE: usize = 4;
 /// Fields of a head.
 pub const FIELDS_LIMIT: usize = 128;
 
-/// Fields that do not travel, beside `passerelle-*`.
-const LOCAL_FIELDS: [&str; 13] = [
+/// Fields of one connection and of its intermediaries, beside `passerelle-*` and `x-forwarded-*`.
+const LOCAL_FIELDS: [&str; 15] = [
     "connection",
     "content-length",
     "expect",
+    "forwarded",
     "host",
     "http2-settings",
     "keep-alive",
@@ -33,7 +35,15 @@ const LOCAL_FIELDS: [&str; 13] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-real-ip",
 ];
+
+/// Fields by which frameworks take another method or path than those of the request line.
+const OVERRIDING_FIELDS: [&str; 5] =
+    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Beginnings of names that do not travel.
+const LOCAL_PREFIXES: [&str; 2] = ["passerelle-", "x-forwarded-"];
 
 /// Why a head is refused. Whoever sealed it is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +114,15 @@ pub fn is_method(method: &str) -> bool {
 /// Whether a field of this name (lower case) may travel.
 #[must_use]
 pub fn travels(name: &str) -> bool {
-    !LOCAL_FIELDS.contains(&name) && !name.starts_with("passerelle-")
+    let local = LOCAL_FIELDS.contains(&name) || LOCAL_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    !local && !misleads(name)
+}
+
+/// Whether a service could take a field of this name (lower case) for another one, or for another request than the one that
+/// was checked. CGI, WSGI and PHP read `_` as `-`: `passerelle_from` would be an agent's word.
+#[must_use]
+pub fn misleads(name: &str) -> bool {
+    name.contains('_') || OVERRIDING_FIELDS.contains(&name)
 }
 
 fn fields(fields: &[HttpField]) -> Result<(), HeadError> {

@@ -82,6 +82,20 @@ fn requests_that_are_none_are_refused() {
         "proxy-authorization",
         "passerelle-consumer",
         "passerelle-x",
+        "passerelle_from",
+        "passerelle-agreement_number",
+        "content_length",
+        "transfer_encoding",
+        "_",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-prefix",
+        "x-real-ip",
     ] {
         let error = refused(&|head| head.fields = vec![field(name, b"x")]);
         assert!(matches!(error, HeadError::Field(_)), "{name:?}");
@@ -90,6 +104,24 @@ fn requests_that_are_none_are_refused() {
     assert!(matches!(split, HeadError::Field(_)));
     let many = refused(&|head| head.fields = vec![field("x", b"y"); FIELDS_LIMIT + 1]);
     assert!(matches!(many, HeadError::Field(_)));
+}
+
+#[test]
+fn what_misleads_a_service_is_told_from_what_only_stays_here() {
+    for (name, travels, misleads) in [
+        ("accept", true, false),
+        ("x-forwarded", true, false),
+        ("x-http-methods", true, false),
+        ("host", false, false),
+        ("x-forwarded-host", false, false),
+        ("passerelle-from", false, false),
+        ("passerelle_from", false, true),
+        ("x-http-method-override", false, true),
+    ] {
+        assert_eq!((head::travels(name), head::misleads(name)), (travels, misleads), "{name}");
+    }
+    let answer = HttpResponseHead { status: 200, fields: vec![field("set_cookie", b"x")] };
+    assert!(matches!(head::encode(&answer), Err(HeadError::Field(_))));
 }
 
 #[test]

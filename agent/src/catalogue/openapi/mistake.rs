@@ -27,6 +27,7 @@ pub(super) enum Fault {
     Unquoted,
     NoOperation,
     TooManyOperations,
+    TooManyPaths,
     NoOperationId,
     OperationIdForm,
     OperationIdRepeated(String),
@@ -108,6 +109,9 @@ impl Fault {
             ),
             Self::TooManyOperations => {
                 ("plus de 256 opérations; scinder le service", "more than 256 operations; split the service")
+            }
+            Self::TooManyPaths => {
+                ("plus de 1024 chemins; scinder le service", "more than 1,024 paths; split the service")
             }
             Self::NoOperationId => (
                 "operationId manque; le donner : c'est le nom de l'opération dans les ententes",

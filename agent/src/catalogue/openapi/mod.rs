@@ -22,6 +22,8 @@ use place::Places;
 
 /// Mistakes that are told; what is beyond them is told when they are mended.
 const MISTAKES_LIMIT: usize = 32;
+/// Bytes of a reference: many may lead through one.
+const REFERENCE_LIMIT: usize = 1_024;
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +104,14 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong<T>(&mut self, place: &str, line: Option<usize>, fault: Fault) -> Option<T> {
-        if self.mistakes.len() < MISTAKES_LIMIT {
+        if !self.is_full() {
             self.mistakes.push(OpenApiMistake { line, place: place.to_owned(), fault });
         }
         None
+    }
+
+    fn is_full(&self) -> bool {
+        self.mistakes.len() >= MISTAKES_LIMIT
     }
 
     /// `openapi: 3.0.x` or `3.1.x`.
@@ -139,6 +145,9 @@ impl<'a> Reader<'a> {
         let mut value = value;
         for _ in 0..8 {
             let Some(Value::String(reference)) = value.get("$ref") else { return Some(value) };
+            if reference.len() > REFERENCE_LIMIT {
+                return None;
+            }
             let pointer =
                 percent_encoding::percent_decode_str(reference.strip_prefix('#')?).decode_utf8().ok()?;
             value = self.value.pointer(&pointer)?;

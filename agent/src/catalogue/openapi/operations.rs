@@ -13,6 +13,17 @@ use super::{InterfaceOperation, Reader};
 /// The fields of a path item that are operations, in the order of the specification.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
+/// Entries of `paths`: more than a service can have operations, and few enough to be told apart.
+pub(super) const PATHS_LIMIT: usize = 1_024;
+
+/// Where an operation, or a path, stands: its line is looked for only when something is wrong there.
+#[derive(Copy, Clone)]
+struct At<'a> {
+    path: &'a str,
+    shown: &'a str,
+    method: Option<&'static str>,
+}
+
 /// What was seen before.
 #[derive(Default)]
 struct Seen {
@@ -27,6 +38,9 @@ impl<'a> Reader<'a> {
         let Some(paths) = self.value.get("paths").and_then(Value::as_object) else {
             return self.wrong("paths", line, Fault::NoOperation);
         };
+        if paths.len() > PATHS_LIMIT {
+            return self.wrong("paths", line, Fault::TooManyPaths);
+        }
         let (mut operations, mut seen) = (Vec::new(), Seen::default());
         for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
             self.path(path, item, (&mut operations, &mut seen));
@@ -46,27 +60,26 @@ impl<'a> Reader<'a> {
         item: &'a Value,
         (operations, seen): (&mut Vec<InterfaceOperation>, &mut Seen),
     ) -> Option<()> {
-        let line = self.places.within("paths", path);
         let shown: String = path.chars().filter(|letter| !letter.is_control()).take(120).collect();
-        let place = format!("paths.{shown}");
+        let at = At { path, shown: &shown, method: None };
         let template = match PathTemplate::parse(path) {
             Ok(template) => template,
-            Err(error) => return self.wrong(&place, line, Fault::Path(error)),
+            Err(error) => return self.wrong_at(at, Fault::Path(error)),
         };
         let shape = template.shape().into_iter().map(|literal| literal.map(str::to_owned)).collect();
-        if let Some(other) = seen.shapes.insert(shape, shown) {
-            return self.wrong(&place, line, Fault::SamePaths(other));
+        if let Some(other) = seen.shapes.insert(shape, shown.clone()) {
+            return self.wrong_at(at, Fault::SamePaths(other));
         }
         if item.get("$ref").is_some() && self.resolved(item).is_none() {
-            return self.wrong(&place, line, Fault::Reference);
+            return self.wrong_at(at, Fault::Reference);
         }
         let Some(fields) = self.resolved(item).and_then(Value::as_object) else {
-            return self.wrong(&place, line, Fault::NoOperation);
+            return self.wrong_at(at, Fault::NoOperation);
         };
         for method in METHODS {
             if let Some(operation) = fields.get(method) {
-                let place = (format!("{place}.{method}"), self.places.within(path, method).or(line));
-                operations.extend(self.operation((method, &template), (fields, operation), &place, seen));
+                let at = At { method: Some(method), ..at };
+                operations.extend(self.operation((method, &template), (fields, operation), at, seen));
             }
         }
         Some(())
@@ -76,26 +89,41 @@ impl<'a> Reader<'a> {
         &mut self,
         (method, path): (&str, &PathTemplate),
         (item, operation): (&'a Map<String, Value>, &'a Value),
-        (place, line): &(String, Option<usize>),
+        at: At<'_>,
         seen: &mut Seen,
     ) -> Option<InterfaceOperation> {
         if method == "trace" {
-            return self.wrong(place, *line, Fault::Method);
+            return self.wrong_at(at, Fault::Method);
         }
         let Some(Value::String(name)) = operation.get("operationId") else {
-            return self.wrong(place, *line, Fault::NoOperationId);
+            return self.wrong_at(at, Fault::NoOperationId);
         };
         if !is_operation(name) {
-            return self.wrong(place, *line, Fault::OperationIdForm);
+            return self.wrong_at(at, Fault::OperationIdForm);
         }
         if !seen.names.insert(name.clone()) {
-            return self.wrong(place, *line, Fault::OperationIdRepeated(name.clone()));
+            return self.wrong_at(at, Fault::OperationIdRepeated(name.clone()));
         }
         let Some(demands) = self.demands(item, operation) else {
-            return self.wrong(place, *line, Fault::Reference);
+            return self.wrong_at(at, Fault::Reference);
         };
         let method = method.to_ascii_uppercase();
         Some(InterfaceOperation { name: name.clone(), method, path: path.clone(), demands })
+    }
+
+    fn wrong_at<T>(&mut self, At { path, shown, method }: At<'_>, fault: Fault) -> Option<T> {
+        // What is not told is not looked for.
+        if self.is_full() {
+            return None;
+        }
+        let (of_path, place) = (self.places.within("paths", path), format!("paths.{shown}"));
+        match method {
+            None => self.wrong(&place, of_path, fault),
+            Some(method) => {
+                let line = self.places.within(path, method).or(of_path);
+                self.wrong(&format!("{place}.{method}"), line, fault)
+            }
+        }
     }
 
     /// What a request must have; `None` when a reference leads nowhere.

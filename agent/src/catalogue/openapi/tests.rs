@@ -133,6 +133,24 @@ fn mistakes_are_told_together_up_to_a_limit() {
 }
 
 #[test]
+fn paths_are_counted_before_they_are_read() {
+    let entries = |count: usize, item: &str| -> String {
+        (0..count).map(|index| format!("  /{index:x}: {item}\n")).collect()
+    };
+    // Nothing is wrong with any of them, and lines are looked for only where something is.
+    let many = with(&entries(operations::PATHS_LIMIT + 1, "{}"));
+    let found = read(many.as_bytes()).unwrap_err();
+    assert_eq!((found.len(), &found[0].fault, found[0].line), (1, &Fault::TooManyPaths, Some(5)));
+    assert!(mistake(&with(&entries(operations::PATHS_LIMIT, "{}"))).1.contains("aucune opération"));
+    // A reference that costs more than it says.
+    let long = format!("#/x/{}", "a".repeat(REFERENCE_LIMIT));
+    let document = with(&format!("  /a: {{ $ref: \"{long}\" }}\n"));
+    let document =
+        format!("{document}x:\n  {}: {{ get: {{ operationId: a }} }}\n", "a".repeat(REFERENCE_LIMIT));
+    assert!(mistake(&document).1.contains("$ref"));
+}
+
+#[test]
 fn hostile_documents_end_soon() {
     let bomb = (1..12).fold("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, index| {
         let before = vec![format!("*a{}", index - 1); 10].join(",");
@@ -142,6 +160,11 @@ fn hostile_documents_end_soon() {
         [bomb, "[".repeat(500_000), "- ".repeat(200_000), "{\"a\":".repeat(100_000), "a: &a *a\n".to_owned()]
     {
         assert!(matches!(read(hostile.as_bytes()).unwrap_err()[0].fault, Fault::Syntax(_)));
+    }
+    // A line that is nothing but places where a key could be, and mistakes whose lines are looked for there.
+    for (key, filling) in [("\"\"", " "), ("'\"'", "\"")] {
+        let document = with(&format!("  {key}: {{}}\n# {}\n", filling.repeat(900_000)));
+        assert!(mistake(&document).1.contains("commence par"));
     }
     // References in a circle.
     let circle =
