@@ -9,6 +9,7 @@ mod acknowledging;
 mod entry;
 mod reading;
 mod table;
+mod taking;
 mod tidy;
 
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub use reading::InboxBody;
 pub(crate) use reading::Waiting;
 use table::Table;
 pub(crate) use table::is_forgettable;
+use taking::Taken;
+pub(crate) use taking::Taking;
 
 /// The inbox. Clones share it.
 #[derive(Clone, Debug)]
@@ -60,6 +63,7 @@ struct Inner {
     changed: watch::Sender<u64>,
     tally: Tally,
     incoming: Incoming,
+    taken: Taken,
 }
 
 /// A record that was verified and opened.
@@ -118,6 +122,7 @@ impl Inbox {
             changed,
             tally: Tally::default(),
             incoming: Incoming::default(),
+            taken: Taken::default(),
         })))
     }
 
@@ -161,6 +166,11 @@ impl Inbox {
         Counts { records, pending, bytes: table.kept_bytes, oldest }
     }
 
+    /// Begins to take an exchange; `None` while another delivery of its id is under way.
+    pub(crate) fn begin(&self, id: ExchangeId) -> Option<Taking> {
+        self.0.taken.begin(id)
+    }
+
     /// What is to be acknowledged for an exchange that has come before; `None` when it has not. Other bytes under an id
     /// that is known are refused.
     pub(crate) fn known(&self, id: ExchangeId, header_digest: [u8; 32]) -> Option<Acknowledged> {
@@ -198,10 +208,11 @@ impl Inbox {
         };
         known.under(envelope.header());
         let (id, envelope) = (envelope.exchange_id(), envelope.envelope().clone());
-        self.enter(id, known, Some(envelope), body.unwrap_or_default()).await
+        self.enter(id, known, Some(envelope), body.unwrap_or_default()).await.map(drop)
     }
 
-    /// Remembers that an exchange was refused, so that it is refused for the same reason if it comes again.
+    /// Remembers that an exchange was refused, so that it is refused for the same reason if it comes again. One that is in
+    /// stays as it is, with its body.
     pub(crate) async fn refuse(&self, refused: Acknowledged, expires_ms: u64) -> Result<(), StoreError> {
         let now = self.0.clock.now().as_millis();
         let known = Known {
@@ -213,31 +224,36 @@ impl Inbox {
             received_ms: now,
             ..Known::default()
         };
-        self.enter(refused.exchange_id, known, None, Bytes::new()).await?;
-        self.remove_body(refused.exchange_id).await
+        match self.enter(refused.exchange_id, known, None, Bytes::new()).await? {
+            true => self.remove_body(refused.exchange_id).await,
+            false => Ok(()),
+        }
     }
 
+    /// True when the exchange entered; false when one of this id was in.
     async fn enter(
         &self,
         id: ExchangeId,
         mut known: Known,
         envelope: Option<wire::Envelope>,
         body: Bytes,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         {
             let mut table = self.table();
             if table.slots.contains_key(&id) {
-                return Ok(());
+                return Ok(false);
             }
             table.sequence += 1;
             known.sequence = table.sequence;
         }
         let (waits, why) = (known.waiting, Reason::try_from(known.refused).unwrap_or(Reason::Unspecified));
         let (entry, this) = (Entry::of_known(known.clone(), envelope, body).encode_to_vec(), self.clone());
-        self.0.log.append(entry, move |home| this.table().put(id, known, home)).await?;
-        self.0.tally.count_for(if waits { Counted::Received } else { Counted::Rejected }, why);
-        self.tell();
-        Ok(())
+        let entered = self.0.log.append(entry, move |home| this.table().put(id, known, home)).await?;
+        if entered {
+            self.0.tally.count_for(if waits { Counted::Received } else { Counted::Rejected }, why);
+            self.tell();
+        }
+        Ok(entered)
     }
 
     /// Whether the exchange is there for a caller: waiting, or confirmed before.

@@ -33,18 +33,22 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Puts an exchange in its place. One that is here stays as it is, but for a confirmation and its new home: what
-    /// came twice enters once.
-    pub(super) fn put(&mut self, id: ExchangeId, known: Known, home: Position) {
+    /// Puts an exchange in its place; true when it is new. One that is here stays as it is, but for a confirmation and its
+    /// new home: what came twice enters once. What came under its id and was judged otherwise, or has another header,
+    /// changes nothing of it.
+    pub(super) fn put(&mut self, id: ExchangeId, known: Known, home: Position) -> bool {
         self.sequence = self.sequence.max(known.sequence);
         if let Some(slot) = self.slots.get_mut(&id) {
+            if slot.known.refused != known.refused || slot.known.header_digest != known.header_digest {
+                return false;
+            }
             slot.home = home;
             match known {
                 Known { waiting: false, elsewhere, .. } => drop(self.let_go(id, elsewhere)),
                 Known { pending: false, sequence, .. } => self.show(id, sequence),
                 Known { .. } => {}
             }
-            return;
+            return false;
         }
         if known.waiting {
             let order = if known.pending { &mut self.pending } else { &mut self.waiting };
@@ -52,6 +56,7 @@ impl Table {
             self.kept_bytes += known.sealed_bytes;
         }
         self.slots.insert(id, Slot { known, home });
+        true
     }
 
     /// Systems may have a record that was pending.

@@ -269,3 +269,55 @@ async fn what_a_system_is_not_bound_to_is_not_there_for_it_even_after_a_stop() {
         inbox.confirm(id).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_refusal_that_comes_late_takes_nothing_from_a_record_that_is_in() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (id, arrived) = scene.arrived(b"un");
+    let digest = arrived.envelope.header_digest();
+    let mut writer = inbox.spool().create(id).unwrap();
+    writer.push(b"sealed", passerelle_proto::tlog::leaf_hash(b"sealed")).unwrap();
+    writer.commit().unwrap();
+    inbox.receive(Arrived { body: None, ..arrived }, &scene.saaq.id.agency).await.unwrap();
+    inbox.acknowledged(&[id], &[]).await.unwrap();
+
+    let refused =
+        Acknowledged { exchange_id: id, header_digest: digest, refused: Some(Reason::SignatureInvalid) };
+    inbox.refuse(refused, u64::MAX).await.unwrap();
+    assert!(inbox.spool().has(id));
+
+    // Both were judged before either was in.
+    let home = inbox.table().slots.get(&id).unwrap().home;
+    for header_digest in [digest, [7; 32]] {
+        let known = Known {
+            exchange_id: id.to_wire(),
+            header_digest: header_digest.to_vec().into(),
+            refused: Reason::SignatureInvalid.into(),
+            ..Known::default()
+        };
+        let entry = Entry::of_known(known.clone(), None, Bytes::new()).encode_to_vec();
+        let this = inbox.clone();
+        assert!(!inbox.0.log.append(entry, move |home| this.table().put(id, known, home)).await.unwrap());
+    }
+    assert_eq!((inbox.counts().records, inbox.table().slots.get(&id).unwrap().home), (1, home));
+    drop(inbox);
+    let inbox = scene.open();
+    assert_eq!((scene.listed(&inbox).await, inbox.spool().has(id)), (vec![id], true));
+    assert_eq!(inbox.known(id, digest).map(|known| known.refused), Some(None));
+}
+
+#[tokio::test]
+async fn one_delivery_of_an_exchange_is_taken_at_a_time() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let (id, _) = scene.arrived(b"un");
+    let (other, _) = scene.arrived(b"deux");
+    let first = inbox.begin(id).unwrap();
+    let writes = first.clone();
+    assert!(inbox.begin(id).is_none() && inbox.begin(other).is_some());
+    drop(first);
+    assert!(inbox.begin(id).is_none(), "its file is still written to");
+    drop(writes);
+    assert!(inbox.begin(id).is_some());
+}

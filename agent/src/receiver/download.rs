@@ -13,7 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::judge::{Fault, unreadable};
 use super::{Receiver, SessionError};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Taking};
 use crate::link;
 use crate::minimisation;
 use crate::records::StoreError;
@@ -30,19 +30,28 @@ impl Receiver {
         channel: Channel,
         verified: &VerifiedEnvelope,
         rules: Option<FieldRules>,
+        taking: &Taking,
     ) -> Result<(), Fault> {
         let (id, spool) = (verified.exchange_id(), self.inbox.spool().clone());
         if !spool.has(id) {
-            self.fetch(channel, verified, &spool).await?;
+            self.fetch(channel, verified, &spool, taking.clone()).await?;
         }
         let (keys, inbox, envelope) = (self.identity.kem_keys(), self.inbox.clone(), verified.clone());
         blocking(move || opens(&inbox, &envelope, &keys, rules.as_ref())).await?
     }
 
-    async fn fetch(&self, channel: Channel, verified: &VerifiedEnvelope, spool: &Spool) -> Result<(), Fault> {
+    /// The file stays this delivery's own until it is let go of, even when nobody waits for it any more.
+    async fn fetch(
+        &self,
+        channel: Channel,
+        verified: &VerifiedEnvelope,
+        spool: &Spool,
+        taking: Taking,
+    ) -> Result<(), Fault> {
         let id = verified.exchange_id();
         let (here, envelope) = (spool.clone(), verified.clone());
-        let mut writer = blocking(move || resume(&here, &envelope)).await??;
+        let held = taking.clone();
+        let mut writer = blocking(move || keeping(held, || resume(&here, &envelope))).await??;
         let from_chunk = writer.as_ref().map_or(0, |(writer, _)| writer.next_chunk());
         let request = DownloadRequest { exchange_id: id.to_wire(), from_chunk };
         let mut parts = link::call(ExchangeClient::new(channel).download(request)).await?;
@@ -50,7 +59,8 @@ impl Receiver {
         if writer.is_none() {
             let chunks = hashes.verify(verified).map_err(|_| Fault::Refused(Reason::BodyMismatch))?;
             let here = spool.clone();
-            writer = Some(blocking(move || begin(&here, id, chunks)).await??);
+            let held = taking.clone();
+            writer = Some(blocking(move || keeping(held, || begin(&here, id, chunks))).await??);
         }
         let Some((writer, chunks)) = writer else { return Err(SessionError::NotYet.into()) };
         let incoming = self.inbox.incoming().clone();
@@ -59,7 +69,7 @@ impl Receiver {
         let reached = move |chunks| incoming.reached(id, chunks);
         let folder = spool.folder().to_path_buf();
         let written = tokio::task::spawn_blocking(move || {
-            write(writer, &chunks, taken, &reached).map_err(StoreError::file(folder))
+            keeping(taking, || write(writer, &chunks, taken, &reached).map_err(StoreError::file(folder)))
         });
         while let Some(part) = parts.message().await? {
             let Some(Part::Chunk(chunk)) = part.part else { return Err(unexpected().into()) };
@@ -90,6 +100,13 @@ enum Ended {
     Cut,
     /// A chunk came that is none of this body.
     Wrong,
+}
+
+/// Does what nobody else may do for the same exchange meanwhile.
+fn keeping<T>(taking: Taking, work: impl FnOnce() -> T) -> T {
+    let done = work();
+    drop(taking);
+    done
 }
 
 type Begun = (SpoolWriter, VerifiedChunks);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::{Receiver, SessionError};
-use crate::inbox::{Arrived, is_forgettable};
+use crate::inbox::{Arrived, Taking, is_forgettable};
 use crate::link;
 use crate::minimisation;
 use crate::records::blocking::blocking;
@@ -50,21 +50,23 @@ impl Receiver {
             return Ok(None);
         };
         let header_digest = sha256(&envelope.header);
+        // Before looking whether it is known: what the other delivery of it comes to is known afterwards.
+        let taking = self.inbox.begin(id).ok_or(SessionError::NotYet)?;
         if let Some(known) = self.inbox.known(id, header_digest) {
             return Ok(Some(known));
         }
-        let acknowledged = Acknowledged { exchange_id: id, header_digest, refused: None };
-        match self.enter(channel, &envelope, &header, delivered).await {
-            Ok(()) => Ok(Some(acknowledged)),
-            Err(Fault::Session(error)) => Err(error),
+        match self.enter(channel, &envelope, &header, delivered, &taking).await {
+            Ok(()) => {}
+            Err(Fault::Session(error)) => return Err(error),
             Err(Fault::Refused(reason)) => {
                 self.inbox.incoming().ended(id);
                 tracing::warn!(%id, reason = reason.as_str_name(), sender = %header.sender_agency, "a record is refused");
-                let refused = Acknowledged { refused: Some(reason), ..acknowledged };
+                let refused = Acknowledged { exchange_id: id, header_digest, refused: Some(reason) };
                 self.inbox.refuse(refused, header.expires_ms).await?;
-                Ok(Some(refused))
             }
         }
+        // What is acknowledged is what was kept.
+        Ok(self.inbox.known(id, header_digest))
     }
 
     async fn enter(
@@ -73,6 +75,7 @@ impl Receiver {
         envelope: &Envelope,
         peeked: &Header,
         delivered: DeliveredRecord,
+        taking: &Taking,
     ) -> Result<(), Fault> {
         let key = self.signing_key(envelope, peeked).await?;
         let verified = envelope::verify(envelope, &key).map_err(|error| Fault::Refused(error.reason()))?;
@@ -91,7 +94,7 @@ impl Receiver {
                 return Err(SessionError::NotYet.into());
             }
             let _place = self.downloading.acquire().await.map_err(|_| SessionError::NotYet)?;
-            self.download(channel, &verified, rules).await?;
+            self.download(channel, &verified, rules, taking).await?;
             None
         } else {
             self.opens(&verified, &delivered.body, rules).await?;

@@ -83,10 +83,10 @@ impl Receiver {
         self.sender.each_connection("collection", collect).await;
     }
 
-    /// Waits until the inbox has room.
+    /// Waits until the inbox has room, or holds what only a collection can settle.
     async fn room(&self) {
         let mut changed = self.inbox.changed();
-        while !self.inbox.has_room() {
+        while !self.inbox.has_room() && self.inbox.counts().pending == 0 {
             if changed.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }

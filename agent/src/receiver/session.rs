@@ -40,7 +40,7 @@ impl Receiver {
         let mut settling = FuturesUnordered::new();
         let (mut ready, mut unanswered) = (self.inbox.pending(), VecDeque::new());
         let mut answered = Answered::default();
-        let mut not_yet = false;
+        let (mut not_yet, mut full) = (false, false);
         loop {
             // Together what is ready together: one signature, and one event in the log.
             while let Some(Some(taken)) = taking.next().now_or_never() {
@@ -52,6 +52,10 @@ impl Receiver {
                 let (inbox, Answered { ours, elsewhere, .. }) = (&self.inbox, std::mem::take(&mut answered));
                 settling.push(async move { inbox.acknowledged(&ours, &elsewhere).await });
             }
+            // Not before what is pending has its answers: they may make the room.
+            if full && taking.is_empty() && unanswered.is_empty() && settling.is_empty() {
+                return Err(SessionError::Full);
+            }
             tokio::select! {
                 Some(taken) = taking.next(), if !taking.is_empty() => note(taken, &mut ready, &mut not_yet)?,
                 Some(settled) = settling.next(), if !settling.is_empty() => settled?,
@@ -61,7 +65,8 @@ impl Receiver {
                         Some(Item::Record(record)) if self.inbox.has_room() => {
                             taking.push(self.take(channel.clone(), record));
                         }
-                        Some(Item::Record(_)) => return Err(SessionError::Full),
+                        // It waits at the gateway.
+                        Some(Item::Record(_)) => full = true,
                         Some(Item::Notice(notice)) => {
                             if let Some(signed) = &notice.acknowledgement {
                                 self.sender.acknowledged(signed).await?;
