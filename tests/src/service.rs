@@ -73,6 +73,12 @@ impl Service {
         Ok(Self { address, notes, task })
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Lines of an agent's configuration that put the service behind it under this name.
     #[must_use]
     pub fn settings(&self, name: &str) -> String {

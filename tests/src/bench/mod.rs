@@ -3,9 +3,11 @@
 //! A figure that was not measured is `null` in the JSON, never left out and never guessed.
 
 pub mod accept;
+pub mod calls;
 pub mod echo;
 pub mod floor;
 pub mod load;
+pub mod nginx;
 
 use serde::Serialize;
 use std::time::{Duration, Instant};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use passerelle_tests::bench::accept::{self, Loaded, Series};
+use passerelle_tests::bench::calls::{self, Latency, Road};
 use passerelle_tests::bench::{Samples, floor};
 use passerelle_tests::network::process::Program;
 use passerelle_tests::roles;
@@ -60,14 +61,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     std::fs::create_dir(&network)?;
     let program = Program::new(std::env::current_exe()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let Series { accept, echo } = runtime.block_on(accept::measure(&network, program, runs, each))?;
+    let Series { accept, echo } = runtime.block_on(accept::measure(&network, program.clone(), runs, each))?;
     print_loaded(&echo);
     print_loaded(&accept);
+    let with_calls = folder.path().join("calls");
+    std::fs::create_dir(&with_calls)?;
+    let calls = runtime.block_on(calls::measure(&with_calls, program, runs, each / 10))?;
+    print_calls(&calls);
     if arguments.json {
         let series: serde_json::Map<_, _> =
             floors.iter().map(|(name, samples)| ((*name).to_owned(), json!(samples))).collect();
-        let ratios = ratios(&accept, &echo, &verify);
-        println!("{}", json!({ "limits": series, "echo": echo, "accept": accept, "ratios": ratios }));
+        let ratios = ratios((&accept, &echo), &verify, &calls);
+        println!(
+            "{}",
+            json!({ "limits": series, "echo": echo, "accept": accept, "calls": calls, "ratios": ratios })
+        );
     }
     Ok(())
 }
@@ -87,15 +95,38 @@ fn print_loaded(loaded: &Loaded) {
     println!("{:<40} {median:>12.1} µs  ({low:.1} … {high:.1}) of CPU", "");
 }
 
+fn print_calls(calls: &calls::Series) {
+    let print = |name: &str, road: &Road| {
+        for (callers, latency) in [("1 caller", road.sequential), ("8 callers", road.eight_callers)] {
+            let Latency { p50_us, p99_us, calls } = latency;
+            let what = format!("a call of 1 KiB, {name}, {callers}");
+            println!("{what:<40} p50 {p50_us:>8.0} µs, p99 {p99_us:>8.0} µs  ({calls} calls)");
+        }
+    };
+    match &calls.nginx {
+        Some(nginx) => print("two nginx hops", nginx),
+        None => println!(
+            "two nginx hops: NOT MEASURED, nginx is not on this machine (apt-get install nginx-light)"
+        ),
+    }
+    print("Passerelle", &calls.passerelle);
+}
+
 /// Ratios of medians. `accept_rate_vs_echo_and_verify` holds accepted exchanges against echoes that each verify one
 /// signature more, one after the other. What is not measured yet is null.
-fn ratios(accept: &Loaded, echo: &Loaded, verify: &Samples) -> serde_json::Value {
+fn ratios((accept, echo): (&Loaded, &Loaded), verify: &Samples, calls: &calls::Series) -> serde_json::Value {
     let echo_and_verify = 1e6 / (echo.rate.median_us() + verify.median_us());
+    let beside = |figure: fn(&Latency) -> f64| {
+        let theirs = calls.nginx.map(|nginx| figure(&nginx.sequential))?;
+        Some(figure(&calls.passerelle.sequential) / theirs)
+    };
     json!({
         "accept_cpu_per_verify": accept.cpu_us[1] / verify.median_us(),
         "accept_cpu_per_echo_cpu": accept.cpu_us[1] / echo.cpu_us[1],
         "accept_rate_vs_echo": accept.rate.per_second[1] / echo.rate.per_second[1],
         "accept_rate_vs_echo_and_verify": accept.rate.per_second[1] / echo_and_verify,
         "accept_latency_vs_floor": null,
+        "call_p50_vs_nginx": beside(|latency| latency.p50_us),
+        "call_p99_vs_nginx": beside(|latency| latency.p99_us),
     })
 }
