@@ -296,7 +296,7 @@ async fn what_was_acknowledged_first_before_a_stop_is_shown_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inbox_full_of_pending_records_is_settled_and_takes_the_rest() {
     let (scene, first) = stopped_unanswered().await;
-    let mut sent = std::collections::BTreeSet::from([first]);
+    let mut sent = BTreeSet::from([first]);
     for body in [b"deux", b"tres", b"quat"] {
         let id = scene.send(body, request()).await.unwrap().exchange_id;
         scene.state(id, RecordState::Accepted).await;
@@ -308,7 +308,7 @@ async fn an_inbox_full_of_pending_records_is_settled_and_takes_the_rest() {
     let narrow = Limits { inbox_records: 1, ..Limits::default() };
     let narrow = Settings { limits: narrow, ..settings(&house, &gateway, "saaq") };
     let saaq = Agent::start(narrow, house.shared_clock()).await.unwrap();
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = BTreeSet::new();
     while taken.len() < sent.len() {
         until(&saaq.agent, |agent| agent.status().inbox > 0).await;
         for view in saaq.agent.inbox(&InboxFilter::default()).await.unwrap() {

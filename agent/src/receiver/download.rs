@@ -180,9 +180,9 @@ fn opens(
     let mut reader = inbox.spool().read(verified.exchange_id()).map_err(failed())?;
     let (mut chunk, mut whole) = (Vec::new(), Vec::new());
     while reader.next(&mut chunk).map_err(failed())? {
-        opener.open_chunk(&mut chunk).map_err(|error| unreadable(&error))?;
+        let plain = opener.open_chunk(&mut chunk).map_err(|error| unreadable(&error))?;
         if rules.is_some() {
-            whole.extend_from_slice(&chunk);
+            whole.extend_from_slice(plain);
         }
     }
     opener.finish().map_err(|error| unreadable(&error))?;
