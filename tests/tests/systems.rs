@@ -112,6 +112,7 @@ impl World {
         let house = House::new();
         let reader = house.client();
         write_tls(&folder.path().join("ramq"), &house);
+        fs::create_dir_all(folder.path().join("ramq/echanges")).unwrap();
         let sender = format!(
             "unix_socket = \"prise\"\nunix_socket_mode = \"0666\"\ntls_certificate = \"serveur.pem\"\n\
              tls_key = \"serveur.cle\"\nclient_ca = \"autorite.pem\"\n\n\
@@ -121,7 +122,11 @@ impl World {
              [systems.rentes]\ntoken_file = \"rentes.jeton\"\nagreements = [\"ENT-2026-002\"]\npurposes = [\"*\"]\n\n\
              [systems.lecteur]\ncertificate_sha256 = [\"{hash}\"]\nagreements = [\"*\"]\n\
              purposes = [\"*\"]\nmay = [\"receive\"]\n\n\
-             [systems.depot]\nunix_user = \"{USER}\"\nagreements = [\"ENT-2026-001\"]\npurposes = [\"*\"]\n",
+             [systems.depot]\nunix_user = \"{USER}\"\nagreements = [\"ENT-2026-001\"]\npurposes = [\"*\"]\n\n\
+             [folders]\nroot = \"echanges\"\n\
+             [folders.permis]\nagreement = \"ENT-2026-001\"\ndata_categories = [\"{identity}\"]\n\
+             [folders.retraites]\nagreement = \"ENT-2026-002\"\ndata_categories = [\"{identity}\"]\n",
+            identity = codes::IDENTITY,
             purpose = codes::PURPOSE,
             hash = reader.sha256(),
         );
@@ -193,6 +198,8 @@ fn id(answer: &Answer) -> String {
 async fn a_system_uses_and_sees_what_it_is_bound_to_and_nothing_else() {
     let world = World::create().await;
     sending(&world).await;
+    status(&world).await;
+    doors(&world).await;
     proofs(&world).await;
     unix_users(&world).await;
     receiving(&world).await;
@@ -239,6 +246,29 @@ async fn sending(world: &World) {
     assert_eq!(shown.outcome(), "404 AGREEMENT_NOT_FOUND");
     let signed = desk.post("/v1/agreements/ENT-2026-001/1/sign", &[], "{}").await.unwrap();
     assert_eq!(signed.outcome(), "403 SYSTEM_NOT_ALLOWED");
+}
+
+async fn status(world: &World) {
+    let folders = async |asker: Asker| asker.get("/v1/status").await.unwrap().json()["folders"].clone();
+    let own = Asker { way: Way::Unix(world.ramq.config().with_file_name("prise")), token: None };
+    let all = folders(own).await;
+    let names: Vec<_> = all.as_array().unwrap().iter().map(|folder| folder["name"].clone()).collect();
+    assert_eq!(names, ["permis", "retraites"]);
+    let shown = folders(world.remote(Some("rentes.jeton"), None)).await;
+    assert_eq!(shown[0]["name"], "retraites");
+    assert_eq!(shown.as_array().unwrap().len(), 1, "a folder of another agreement is shown");
+}
+
+/// Whoever holds every connection of one door shuts nobody out at another.
+async fn doors(world: &World) {
+    let Way::Tls(address, _) = world.remote(None, None).way else { panic!("TLS") };
+    let mut held = Vec::new();
+    for _ in 0..257 {
+        held.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let own = Asker { way: Way::Unix(world.ramq.config().with_file_name("prise")), token: None };
+    let answer = tokio::time::timeout(Duration::from_secs(5), own.get("/v1/status")).await;
+    assert_eq!(answer.unwrap().unwrap().outcome(), "200");
 }
 
 async fn proofs(world: &World) {
