@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -80,7 +80,7 @@ async fn world(folder: &Path, listen: SocketAddr) -> (Network, AgentProcess) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_four_endpoints_show_what_agreements_let_be_called() {
     let folder = tempfile::tempdir().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = passerelle_tests::network::free_address().unwrap();
     let (_network, saaq) = world(folder.path(), free).await;
     let asker = asker(&saaq);
     let get = async |path: &str| asker.get(path).await.unwrap();

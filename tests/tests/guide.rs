@@ -178,7 +178,7 @@ impl Reader {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    passerelle_tests::network::free_address().unwrap().port()
 }
 
 /// Every document that the commands send.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,7 +80,7 @@ async fn a_scraper_reads_queue_ages_checkpoint_and_counters_and_nobodys_name() {
     for body in [RAMQ, SAAQ] {
         network.register(body).unwrap();
     }
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = passerelle_tests::network::free_address().unwrap();
     let settings = format!("[metrics]\nlisten = \"{address}\"\n");
     let (ramq, saaq) = (network.agent_with_settings(RAMQ, &settings).unwrap(), network.agent(SAAQ).unwrap());
     let form = draft("ENT-2026-001", RAMQ, &[SAAQ], today(SystemClock::shared().now()));

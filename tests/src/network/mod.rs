@@ -12,6 +12,7 @@ pub mod process;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context;
 use passerelle_pki::authority::Authority;
@@ -205,7 +206,27 @@ impl Network {
     }
 }
 
-/// An address on loopback that nobody listens on at this moment.
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+/// Ports that listeners of tests may have: below those that systems give to outgoing connections, so that none of these
+/// takes a port between its choice and its use.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+/// How many were given in this process.
+static GIVEN: AtomicU16 = AtomicU16::new(0);
+
+/// An address on loopback that nobody listens on at this moment, another one at each call.
+///
+/// # Errors
+/// When every port is taken.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    let count = u32::from(PORTS.end - PORTS.start);
+    for _ in 0..count {
+        // Processes that run side by side begin in different places.
+        let next = std::process::id()
+            .wrapping_mul(97)
+            .wrapping_add(u32::from(GIVEN.fetch_add(1, Ordering::Relaxed)));
+        let port = PORTS.start + u16::try_from(next % count)?;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(listener.local_addr()?);
+        }
+    }
+    anyhow::bail!("no port is free")
 }
