@@ -1,6 +1,6 @@
 //! Calls: an agency's system asks another agency's service over HTTP, and waits for the answer (`docs/formats/call.md`).
 //!
-//! - [`consumer`]: the side that asks; [`provider`]: the side that answers, before its own service;
+//! - `consumer`: the side that asks; `provider`: the side that answers, before its own service;
 //! - [`request`]: what a system asks; [`error`]: why there is no answer; [`settings`]: what the configuration says;
 //! - `belief`: what must hold of what came from the other side; `fields`: HTTP fields that travel; `passing`: bodies above
 //!   1 MiB; `cut`: what is read is let go with its call.

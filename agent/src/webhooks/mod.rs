@@ -1,8 +1,8 @@
 //! Webhooks: what was received is posted to the agency's own systems, and confirmed when they answer 2xx.
 //!
-//! - [`settings`]: one webhook as it is configured; [`signature`]: Standard Webhooks, so that a system knows who posts;
-//! - [`message`]: what is posted; [`post`]: one attempt; [`dispatch`]: which record next, and when again;
-//! - [`attempts`]: what has failed, what was given up (the dead letters), kept on disk.
+//! - `settings`: one webhook as it is configured; `signature`: Standard Webhooks, so that a system knows who posts;
+//! - `message`: what is posted; `post`: one attempt; `dispatch`: which record next, and when again;
+//! - `attempts`: what has failed, what was given up (the dead letters), kept on disk.
 //!
 //! A record is posted at least once, always under the same `webhook-id`: twice only when the agent, or the connection, ends
 //! between the system's answer and the confirmation. One webhook that is slow or away holds up no other.

@@ -5,8 +5,8 @@
 //! body is stored: small ones are in memory while they are passed on, larger ones flow through, chunk by chunk, as fast as
 //! their receiver takes them. A call that was accepted and has no answer leaves one more event, which says why.
 //!
-//! [`desk`]: who waits for calls, and the calls under way; [`open`]: the side that asks; [`serve`]: the side that answers;
-//! [`parts`]: bodies that flow through.
+//! `desk`: who waits for calls, and the calls under way; `open`: the side that asks; `serve`: the side that answers;
+//! `parts`: bodies that flow through.
 
 mod desk;
 mod open;
