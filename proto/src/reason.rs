@@ -147,6 +147,10 @@ pub fn text(reason: Reason) -> Text {
             "La suite cryptographique n'est pas reconnue. Mettez l'agent à jour.",
             "The cryptographic suite is not supported. Update the agent.",
         ),
+        Reason::SequencePassed => (
+            "Un enregistrement de ce rang ou d'un rang suivant de la même suite est déjà passé : l'accepter romprait l'ordre. Transmettez-le de nouveau; l'agent commence au besoin une nouvelle suite.",
+            "A record of this number or a later one of the same stream has passed already: to accept it would break the order. Send it again; the agent begins a new stream where it must.",
+        ),
         Reason::LogUnavailable => (
             "Le journal ne peut être écrit : rien n'a été accepté. Réessayez plus tard.",
             "The log cannot be written: nothing was accepted. Try again later.",
@@ -216,7 +220,7 @@ mod tests {
     #[test]
     fn every_reason_has_words_of_its_own_in_both_languages() {
         let texts: Vec<Text> = all().map(text).collect();
-        assert_eq!(texts.len(), 38);
+        assert_eq!(texts.len(), 39);
         let distinct =
             |pick: fn(&Text) -> &'static str| texts.iter().map(pick).collect::<BTreeSet<_>>().len();
         assert_eq!((distinct(|text| text.fr), distinct(|text| text.en)), (texts.len(), texts.len()));

@@ -35,6 +35,7 @@ pub(crate) fn sealed(from: &Member, to: &Member, text: &[u8], created: Timestamp
         created,
         expires: created.plus(7 * DAY),
         in_reply_to: None,
+        order: None,
         content_type: "text/plain".to_owned(),
         attributes: wire::SealedAttributes {
             file_name: "avis.txt".to_owned(),

@@ -176,6 +176,7 @@ impl Planner {
             created,
             expires: self.expires(request, created)?,
             in_reply_to: request.in_reply_to,
+            order: None,
             content_type: request
                 .content_type
                 .clone()

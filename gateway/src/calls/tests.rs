@@ -46,6 +46,7 @@ fn request() -> VerifiedEnvelope {
         created,
         expires: Timestamp::from_millis(created.as_millis() + 60_000),
         in_reply_to: None,
+        order: None,
         content_type: passerelle_proto::call::MEDIA_TYPE.to_owned(),
         attributes: wire::SealedAttributes::default(),
     };

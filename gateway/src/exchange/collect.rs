@@ -2,26 +2,29 @@
 //!
 //! A session takes waiting records oldest first, each on a lease, and never has more unacknowledged than its credit. It
 //! takes only what its agent can open, as long as another agent of the agency can. A record goes on waiting until its
-//! acknowledgement is durable; what a session did not acknowledge when it ended is delivered again, to any agent of the
+//! acknowledgement is durable, and an ordered one is not in the mailbox before its turn; what a session did not acknowledge when it ended is delivered again, to any agent of the
 //! agency: the first acknowledgement that is logged decides which of them has it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use passerelle_pki::name::AgentId;
 use passerelle_proto::envelope::danger;
 use passerelle_proto::wire::{
     self, AcknowledgementNotice, CollectFrame, Delivery, collect_frame::Frame, delivery::Delivery as Item,
 };
 use passerelle_proto::{acknowledgement, reason, statement};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::leases::Session;
 use super::service::ExchangeService;
-use crate::ledger::Acknowledging;
+use crate::ledger::{Acknowledging, Waiting};
 use crate::rpc::caller::AgentCaller;
 use crate::rpc::status;
 
@@ -31,6 +34,12 @@ const CREDIT_MAX: u32 = 1_024;
 const READ_AT_ONCE: usize = 16;
 /// Notices told at once.
 const NOTICES_AT_ONCE: usize = 64;
+
+/// How long what was left to an agent that has the earlier records of a stream is not looked at again.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// Records that a session remembers to have left to others.
+const LEFT_MAX: usize = 65_536;
 
 type Deliveries = mpsc::Sender<Result<Delivery, Status>>;
 
@@ -45,8 +54,12 @@ struct Collecting {
     under_way: HashMap<Bytes, u64>,
     /// The first leaf that was not looked at since the last rewind.
     cursor: u64,
-    /// Something was left to the agency's other agents, who have the keys.
-    left: bool,
+    /// Leaves of what was left to the agency's other agents, who have the keys or the earlier records of a stream.
+    left: Arc<HashSet<u64>>,
+    /// When that is looked at again.
+    again: Option<Instant>,
+    /// The last count of ordered records whose turn has come.
+    turns: u64,
     deliveries: Deliveries,
 }
 
@@ -60,19 +73,24 @@ impl ExchangeService {
         let agency = agent.id.agency.to_string();
         let collecting = Collecting {
             service: self.clone(),
-            session: self.0.leases.session(&agency),
+            session: self.0.leases.session(&agent.id),
             agent,
             agency,
             credit: 0,
             under_way: HashMap::new(),
             cursor: 0,
-            left: false,
+            left: Arc::default(),
+            again: None,
+            turns: 0,
             deliveries: deliveries.clone(),
         };
-        let stop = self.0.parts.stop.clone();
+        let (stop, replaced) = (self.0.parts.stop.clone(), collecting.session.replaced().clone());
         tokio::spawn(async move {
             let ended = tokio::select! {
                 ended = collecting.run(frames) => ended,
+                () = replaced.cancelled() => Err(Status::aborted(
+                    "Une session plus récente du même agent a commencé. / A newer session of the same agent has begun.",
+                )),
                 () = stop.cancelled() => Ok(()),
             };
             if let Err(status) = ended {
@@ -99,7 +117,10 @@ impl Collecting {
         let mut agents = self.service.0.parts.ledger.changes();
         loop {
             // Marked before looking, so that what comes while we look is seen by the next wait.
-            mail.mark_unchanged();
+            let turns = mail.borrow_and_update().released;
+            if std::mem::replace(&mut self.turns, turns) != turns {
+                self.cursor = 0;
+            }
             released.mark_unchanged();
             agents.mark_unchanged();
             self.deliver().await?;
@@ -115,12 +136,16 @@ impl Collecting {
                 changed = mail.changed() => changed.map_err(|_closed| stopping())?,
                 changed = released.changed() => {
                     changed.map_err(|_closed| stopping())?;
-                    self.cursor = 0;
+                    self.look_again();
                 }
                 // Who has the keys may be revoked.
-                changed = agents.changed(), if self.left => {
+                changed = agents.changed(), if !self.left.is_empty() => {
                     changed.map_err(|_closed| stopping())?;
-                    self.cursor = 0;
+                    self.look_again();
+                }
+                // Who has the earlier ones may not come back.
+                () = sleep_until(self.again.unwrap_or_else(Instant::now)), if self.again.is_some() => {
+                    self.look_again();
                 }
                 () = self.deliveries.closed() => return Ok(()),
             }
@@ -130,17 +155,15 @@ impl Collecting {
     /// Delivers what waits, as far as the credit goes.
     async fn deliver(&mut self) -> Result<(), Status> {
         let ledger = self.service.0.parts.ledger.clone();
-        if self.cursor == 0 {
-            self.left = false;
-        }
         while self.under_way.len() < self.credit {
             let most = READ_AT_ONCE.min(self.credit - self.under_way.len());
-            let waiting =
-                ledger.next_deliveries(&self.agency, self.cursor, most, self.session.held()).await?;
+            let (held, left) = (self.session.held(), Arc::clone(&self.left));
+            let passed_over = move |leaf| left.contains(&leaf) || held(leaf);
+            let waiting = ledger.next_deliveries(&self.agency, self.cursor, most, passed_over).await?;
             self.cursor = waiting.next_leaf;
             for record in waiting.records {
-                if !self.is_ours(&record.envelope) {
-                    self.left = true;
+                if !self.is_ours(&record) {
+                    self.leave(record.leaf_index);
                     continue;
                 }
                 if !self.session.take(record.leaf_index) {
@@ -161,12 +184,38 @@ impl Collecting {
         Ok(())
     }
 
+    /// Leaves a record to others; so many that they would fill memory are read again when the mailbox is.
+    fn leave(&mut self, leaf: u64) {
+        if self.left.len() >= LEFT_MAX {
+            self.left = Arc::default();
+        }
+        Arc::make_mut(&mut self.left).insert(leaf);
+    }
+
+    /// Has what was left to others looked at again.
+    fn look_again(&mut self) {
+        self.left = Arc::default();
+        (self.cursor, self.again) = (0, None);
+    }
+
     /// Whether this agent is the one to open a record. One whose header cannot be read is refused by whoever takes it.
-    fn is_ours(&self, envelope: &wire::Envelope) -> bool {
-        let Some(header) = danger::peek(envelope) else { return true };
+    /// Later records of a stream go to the agent that has the earlier ones, as long as it is expected: systems then find
+    /// all of them in their order in one inbox.
+    fn is_ours(&mut self, record: &Waiting) -> bool {
+        let Some(header) = danger::peek(&record.envelope) else { return true };
         let mut keys = header.recipient_keys;
         keys.retain(|key| key.agency == self.agency);
-        self.service.0.parts.ledger.state().is_for_agent(&self.agent.id, &keys)
+        let (state, us) = (self.service.0.parts.ledger.state(), &self.agent.id);
+        if !state.is_for_agent(us, &keys) {
+            return false;
+        }
+        let Ok(agent) = record.keeper.parse() else { return true };
+        let keeper = AgentId { agency: us.agency.clone(), agent };
+        if keeper == *us || !state.holds_key(&keeper, &keys) || !self.service.0.leases.expects(&keeper) {
+            return true;
+        }
+        self.again.get_or_insert_with(|| Instant::now() + AGAIN);
+        false
     }
 
     /// Tells a sender's agent what was acknowledged.

@@ -1,4 +1,5 @@
-//! Accepting or denying an exchange: duplicate id, then the check that was submitted with it, then quotas.
+//! Accepting or denying an exchange: duplicate id, then the check that was submitted with it, then its place in a stream,
+//! then quotas.
 
 use passerelle_pki::name::AgentId;
 use passerelle_proto::agreement::Refusal;
@@ -59,7 +60,10 @@ pub(super) fn accept(
         Ok(_) if !relayed && (!fits || spooled != record.body.is_empty()) => {
             Err(Refusal { reason: Reason::BodyMismatch, detail: format!("inline_limit={INLINE_BODY_LIMIT}") })
         }
-        Ok(admission) => quota(stage, counters, header, &admission)?,
+        Ok(admission) => match passed(stage, header)? {
+            Some(refusal) => Err(refusal),
+            None => quota(stage, counters, header, &admission)?,
+        },
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = admitted {
@@ -101,6 +105,16 @@ pub(super) fn deny(
         denial.leaf_index = Some(logged.leaf_index);
     }
     Ok(denial)
+}
+
+/// Why an ordered record comes too late: its number, or a later one of its stream, was accepted before.
+fn passed(stage: &mut Stage<'_>, header: &wire::Header) -> Result<Option<Refusal>, LedgerError> {
+    let sender = format!("{}/{}", header.sender_agency, header.sender_agent);
+    let order = header.order.clone().unwrap_or_default();
+    let Some(place) = view::Place::new(sender, &order.stream, order.sequence) else { return Ok(None) };
+    let last = stage.last_of_stream(&place)?;
+    let detail = format!("sequence={}; last={last}", place.sequence());
+    Ok((place.sequence() <= last).then(|| Refusal { reason: Reason::SequencePassed, detail }))
 }
 
 /// The outer error is ours, the inner one the sender's.

@@ -29,6 +29,8 @@ pub struct Waiting {
     pub envelope: wire::Envelope,
     /// The sealed body; empty when it lies in the spool.
     pub body: Bytes,
+    /// The agency's agent that has the earlier records of its stream; empty when there is none.
+    pub keeper: String,
     /// The gateway's receipt, as the sender has it but for the batch that it was signed with.
     pub receipt: wire::Receipt,
 }
@@ -200,18 +202,25 @@ impl Shared {
             };
             bytes += record.body.len() + record.envelope.len();
             bodies.push(row.receipt_body(&id, &self.origin.origin));
-            found.push((leaf, id, envelope, record.body));
+            found.push((leaf, id, envelope, record.body, self.keeper(&row, agency)?));
         }
         let receipts = self.receipts(&bodies)?;
-        let waiting = |((leaf_index, exchange_id, envelope, body), receipt)| Waiting {
+        let waiting = |((leaf_index, exchange_id, envelope, body, keeper), receipt)| Waiting {
             leaf_index,
             exchange_id,
             envelope,
             body,
+            keeper,
             receipt,
         };
         let records = found.into_iter().zip(receipts).map(waiting).collect();
         Ok(Deliveries { records, next_leaf: from, more })
+    }
+
+    fn keeper(&self, row: &ExchangeRow, agency: &str) -> Result<String, LedgerError> {
+        let Some(place) = row.place() else { return Ok(String::new()) };
+        let stream = self.view.stream(&place).map_err(|error| view_failed(&error))?;
+        Ok(stream.keeper(agency).unwrap_or_default().to_owned())
     }
 
     fn receipts(&self, bodies: &[wire::ReceiptBody]) -> Result<Vec<wire::Receipt>, LedgerError> {

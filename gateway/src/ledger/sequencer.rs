@@ -144,6 +144,7 @@ impl Sequencer {
             shared.state.store(Arc::new(state));
             shared.generation.send_modify(|generation| *generation += 1);
         }
+        changes.released.iter().for_each(|agency| shared.mail.release(agency));
         changes.mail.iter().chain(&changes.notices).for_each(|agency| shared.mail.wake(agency));
         if let Some(finished) = &self.finished {
             // Nobody listens any more when the gateway stops; what is left is found again by its owner.

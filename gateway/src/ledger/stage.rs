@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{Commit, LedgerError, Logged, NewEvent, StoredRecord};
 use crate::state::State;
-use crate::view::{ExchangeRow, View, ViewBatch, ViewError, Volume, changes_state};
+use crate::view::{ExchangeRow, Place, View, ViewBatch, ViewError, Volume, changes_state};
 
 /// The batch.
 pub(super) struct Stage<'a> {
@@ -79,6 +79,12 @@ impl<'a> Stage<'a> {
     /// What was sent under an agreement on a day.
     pub(super) fn volume(&mut self, number: &str, sender: &str, day: i32) -> Result<Volume, LedgerError> {
         let read = self.batch.volume(self.view, number, sender, day);
+        self.held(read)
+    }
+
+    /// The last sequence that was accepted of a record's stream.
+    pub(super) fn last_of_stream(&mut self, place: &Place) -> Result<u64, LedgerError> {
+        let read = self.batch.last_of_stream(self.view, place);
         self.held(read)
     }
 

@@ -37,6 +37,12 @@ impl Agent {
 }
 
 impl State {
+    /// Whether `agent` has one of the keys that something is sealed to.
+    #[must_use]
+    pub fn holds_key(&self, agent: &AgentId, keys: &[RecipientKey]) -> bool {
+        self.agent(agent).is_some_and(|agent| agent.opens(keys))
+    }
+
     /// Whether `agent` is to be given what is sealed to `keys`: it has one of them, or no agent of its agency has, so
     /// that somebody tells the sender.
     #[must_use]

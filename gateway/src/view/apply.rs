@@ -9,6 +9,7 @@ use passerelle_proto::wire::{self, EventKind, event::Detail};
 use prost::Message;
 
 use super::store::{View, ViewError};
+use super::streams::{Place, StreamsBatch};
 use super::volumes::{self, Volume};
 use super::{ExchangeRow, Meta, RecipientRow, RecipientStatus, governance, index, keys, meta};
 
@@ -28,6 +29,8 @@ pub struct Finished {
 pub struct Changes {
     /// Agencies with new mail.
     pub mail: BTreeSet<String>,
+    /// Agencies with mail that is older than other mail of theirs: the next of a stream.
+    pub released: BTreeSet<String>,
     /// Sending agencies with new notices.
     pub notices: BTreeSet<String>,
     /// Exchanges in the spool that are done with.
@@ -48,6 +51,7 @@ pub struct ViewBatch {
     batch: sled::Batch,
     rows: HashMap<Bytes, ExchangeRow>,
     volumes: HashMap<Vec<u8>, Volume>,
+    streams: StreamsBatch,
     meta: Meta,
     changes: Changes,
     notices_from_ms: u64,
@@ -63,6 +67,7 @@ impl ViewBatch {
             batch: sled::Batch::default(),
             rows: HashMap::new(),
             volumes: HashMap::new(),
+            streams: StreamsBatch::default(),
             meta,
             changes: Changes::default(),
             notices_from_ms: 0,
@@ -160,6 +165,11 @@ impl ViewBatch {
         }
     }
 
+    /// The last sequence that was accepted of a record's stream, as of this batch.
+    pub(crate) fn last_of_stream(&self, view: &View, place: &Place) -> Result<u64, ViewError> {
+        Ok(self.streams.row(view, place)?.last)
+    }
+
     pub(super) fn into_sled(mut self) -> sled::Batch {
         for (id, row) in &self.rows {
             self.batch.insert(keys::exchange(id), row.encode_to_vec());
@@ -167,6 +177,7 @@ impl ViewBatch {
         for (key, volume) in &self.volumes {
             self.batch.insert(key.as_slice(), volume.encode_to_vec());
         }
+        self.streams.write(&mut self.batch);
         self.batch.insert(keys::META, self.meta.encode_to_vec());
         self.batch
     }
@@ -183,9 +194,21 @@ impl ViewBatch {
         let id = &detail.exchange_id;
         // A call is passed on while its caller waits: it lies in no mailbox.
         let kept = detail.kind() == wire::ExchangeKind::Record;
+        let order = detail.order.clone().filter(|_| kept).unwrap_or_default();
+        let sender = format!("{}/{}", detail.sender_agency, detail.sender_agent);
+        let place = Place::new(sender, &order.stream, order.sequence);
+        if let Some(place) = &place {
+            self.streams.accepted(view, place)?;
+        }
         for agency in detail.recipients.iter().filter(|_| kept) {
-            self.batch.insert(keys::named(keys::MAILBOX, agency, leaf), id.as_ref());
-            self.changes.mail.insert(agency.clone());
+            let goes_on = match &place {
+                Some(place) => self.streams.queue(view, place, (agency, (leaf, id.clone())))?,
+                None => true,
+            };
+            if goes_on {
+                self.batch.insert(keys::named(keys::MAILBOX, agency, leaf), id.as_ref());
+                self.changes.mail.insert(agency.clone());
+            }
         }
         if kept {
             self.batch.insert(keys::paired(keys::EXPIRY, detail.expires_ms, leaf).as_slice(), id.as_ref());
@@ -210,6 +233,8 @@ impl ViewBatch {
             recipients: detail.recipients.iter().filter(|_| kept).map(waiting).collect(),
             position: record.map(|at| Bytes::copy_from_slice(&at.to_bytes())).unwrap_or_default(),
             spooled: kept && detail.plaintext_length > INLINE_BODY_LIMIT,
+            stream: order.stream,
+            sequence: order.sequence,
         };
         self.rows.insert(id.clone(), row);
         Ok(())
@@ -248,7 +273,7 @@ impl ViewBatch {
         ended: &End<'_>,
     ) -> Result<Option<(String, String)>, ViewError> {
         let Some(mut row) = self.exchange(view, id)? else { return Ok(None) };
-        let mut changed = false;
+        let (mut changed, place) = (false, row.place());
         for recipient in &mut row.recipients {
             if recipient.status() == RecipientStatus::Waiting && agencies.contains(&recipient.agency) {
                 recipient.set_status(ended.status);
@@ -256,6 +281,13 @@ impl ViewBatch {
                 ended.agent.clone_into(&mut recipient.agent);
                 self.batch.remove(keys::named(keys::MAILBOX, &recipient.agency, row.leaf_index));
                 changed = true;
+                let Some(place) = &place else { continue };
+                if let Some((leaf, next)) =
+                    self.streams.ended(view, place, (&recipient.agency, ended.agent))?
+                {
+                    self.batch.insert(keys::named(keys::MAILBOX, &recipient.agency, leaf), next.as_ref());
+                    self.changes.released.insert(recipient.agency.clone());
+                }
             }
         }
         if changed && !row.waiting() {

@@ -70,6 +70,12 @@ pub struct ExchangeRow {
     /// Which of the sender's agents sent it: the one that is told of acknowledgements.
     #[prost(string, tag = "10")]
     pub sender_agent: String,
+    /// Stream of ordered records that it belongs to, 16 bytes; empty when it belongs to none.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub stream: Bytes,
+    /// Its number there; 0 when it belongs to none.
+    #[prost(uint64, tag = "12")]
+    pub sequence: u64,
 }
 
 impl ExchangeRow {

@@ -17,6 +17,10 @@ pub(super) const NOTICE: u8 = b'N';
 pub(super) const GOVERNANCE: u8 = b'G';
 /// Accepted count and bytes by agreement, sender and day.
 pub(super) const VOLUME: u8 = b'Q';
+/// Streams of ordered records, by sender and stream.
+pub(super) const STREAM: u8 = b'S';
+/// Ordered records that wait, by recipient agency, sender, stream and sequence.
+pub(super) const QUEUED: u8 = b'W';
 /// Query index.
 pub(super) const INDEX: u8 = b'I';
 /// Sparse time index: event time to leaf.

@@ -22,6 +22,7 @@ mod meta;
 mod notices;
 mod query;
 mod store;
+mod streams;
 mod volumes;
 
 pub use apply::{Changes, Finished, ViewBatch};
@@ -30,4 +31,5 @@ pub(crate) use governance::changes_state;
 pub use meta::Meta;
 pub use query::{EntrySource, Page, Query, QueryError};
 pub use store::{View, ViewError};
+pub(crate) use streams::Place;
 pub(crate) use volumes::{Volume, day};

@@ -43,6 +43,8 @@ pub struct HeaderDraft {
     pub in_reply_to: Option<ExchangeId>,
     /// Media type of the body.
     pub content_type: String,
+    /// The place in its stream, of a record that is to be delivered in order.
+    pub order: Option<wire::Order>,
     /// What only the recipient may see. The salt of the case reference is drawn while sealing.
     pub attributes: wire::SealedAttributes,
 }
@@ -69,6 +71,7 @@ impl HeaderDraft {
             in_reply_to: self.in_reply_to.map(ExchangeId::to_wire).unwrap_or_default(),
             content_type: self.content_type.clone(),
             chunk_size: CHUNK_SIZE as u32,
+            order: self.order.clone(),
             ..wire::Header::default()
         }
     }

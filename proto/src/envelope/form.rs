@@ -7,7 +7,8 @@ use super::kem::ENCAPSULATED_SIZE;
 use super::limits::{
     AGREEMENT_NUMBER_LIMIT, CATEGORIES_LIMIT, CATEGORY_LIMIT, CHUNK_SIZE, CONTENT_TYPE_LIMIT,
     LEGAL_BASIS_LIMIT, LIFETIME_LIMIT_MS, OPERATION_LIMIT, PLAINTEXT_LIMIT, PURPOSE_LIMIT,
-    RECIPIENT_KEYS_LIMIT, RECIPIENTS_LIMIT, SEALED_ATTRIBUTES_LIMIT, SERVICE_LIMIT, SUBJECTS_LIMIT, TAG_SIZE,
+    RECIPIENT_KEYS_LIMIT, RECIPIENTS_LIMIT, SEALED_ATTRIBUTES_LIMIT, SERVICE_LIMIT, STREAM_ID_SIZE,
+    SUBJECTS_LIMIT, TAG_SIZE,
 };
 use super::schedule::WRAPPED_SIZE;
 use crate::exchange_id::ExchangeId;
@@ -46,6 +47,7 @@ pub(super) fn check(header: &Header) -> Result<Checked, FormError> {
     times(header)?;
     body(header)?;
     recipient_keys(header)?;
+    order(header, checked.kind)?;
     Ok(checked)
 }
 
@@ -167,6 +169,13 @@ fn recipient_keys(header: &Header) -> Result<(), FormError> {
     must(keys.iter().all(listed), FIELD, "a key of an agency that is no recipient")?;
     let reached = |agency: &String| keys.iter().any(|key| key.agency == *agency);
     must(header.recipients.iter().all(reached), FIELD, "a recipient without a key")
+}
+
+fn order(header: &Header, kind: ExchangeKind) -> Result<(), FormError> {
+    let Some(order) = &header.order else { return Ok(()) };
+    must(kind == ExchangeKind::Record, "order", "only records have a place in a stream")?;
+    must(order.stream.len() == STREAM_ID_SIZE, "order.stream", "not 16 bytes")?;
+    must(order.sequence > 0, "order.sequence", "sequences start at 1")
 }
 
 fn is_recipient_key(key: &RecipientKey) -> bool {

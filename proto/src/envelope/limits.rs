@@ -51,6 +51,9 @@ pub const CONTENT_TYPE_LIMIT: usize = 128;
 /// Most bytes of the detail of a denial in the log.
 pub const REASON_DETAIL_LIMIT: usize = 1_024;
 
+/// Bytes in the id of a stream of ordered records.
+pub const STREAM_ID_SIZE: usize = 16;
+
 /// Longest use of one encapsulation: 10 minutes, in milliseconds.
 pub const ENCAPSULATION_LIFETIME_MS: u64 = 10 * 60 * 1_000;
 /// Most exchanges that one encapsulation serves: 2^20.

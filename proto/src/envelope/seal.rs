@@ -167,6 +167,14 @@ impl Sealer {
         Ok(hash)
     }
 
+    /// Gives the record its place in its stream, for a draft that has one already: the number may be known only when the
+    /// body is. A draft without one stays without.
+    pub fn place(&mut self, order: wire::Order) {
+        if self.header.order.is_some() {
+            self.header.order = Some(order);
+        }
+    }
+
     /// Writes and signs the header, with the key that the record was begun with.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ pub fn exchange_detail(header: &Header, header_digest: &[u8; 32], signing_key: &
         signing_key_id: Bytes::copy_from_slice(signing_key.as_bytes()),
         reason: Reason::Unspecified.into(),
         reason_detail: String::new(),
+        order: header.order.clone(),
     }
 }
 
@@ -92,6 +93,7 @@ pub fn denied_detail(
         signing_key_id: signing_key.map(|key| Bytes::copy_from_slice(key.as_bytes())).unwrap_or_default(),
         reason: reason.into(),
         reason_detail: cut(reason_detail, limits::REASON_DETAIL_LIMIT),
+        order: header.order.clone().filter(|order| order.stream.len() == limits::STREAM_ID_SIZE),
     }
 }
 

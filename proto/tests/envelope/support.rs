@@ -64,6 +64,7 @@ impl Sender {
             created: Timestamp::from_millis(NOW_MS),
             expires: Timestamp::from_millis(NOW_MS + 3_600_000),
             in_reply_to: None,
+            order: None,
             content_type: "application/json".into(),
             attributes: wire::SealedAttributes::default(),
         }

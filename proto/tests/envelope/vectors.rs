@@ -105,7 +105,7 @@ fn open(envelope: &VerifiedEnvelope, seed: &str, body: &[u8]) -> Result<Vec<u8>,
 fn envelopes_of_the_other_implementation_open() {
     let file: SealedFile = serde_json::from_str(include_str!("../vectors/envelope/sealed.json")).unwrap();
     let key = public_key(&file.signer);
-    assert_eq!(file.sealed.len(), 6);
+    assert_eq!(file.sealed.len(), 7);
     for vector in file.sealed {
         let name = &vector.name;
         let verified = verify(&envelope(base64(&vector.header), &vector.signature, &key), &key).unwrap();

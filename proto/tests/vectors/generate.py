@@ -97,6 +97,7 @@ def sealed_vectors():
     three = (("saaq", SAAQ_1), ("saaq", SAAQ_2), ("revenu-quebec", REVENU_1))
     call = {"kind": 3, "operation": "consulter", "in_reply_to": uuid7("request")}
     pattern = bytes(index % 251 for index in range(CHUNK + 1))
+    order = {"order": {"stream": sha256(b"stream")[:16], "sequence": 300}}
     records = [
         ("a record", Record("a record", b'{"nom":"Tremblay"}'), [SAAQ_1]),
         ("an empty body", Record("empty", b""), [SAAQ_1]),
@@ -104,6 +105,7 @@ def sealed_vectors():
         ("three agents of two agencies", Record("three", b"x", three), [SAAQ_1, SAAQ_2, REVENU_1]),
         ("attributes", Record("attributes", b"x", attributes=attributes, **full), [SAAQ_1]),
         ("a response", Record("a response", b"{}", **call), [SAAQ_1]),
+        ("an ordered record", Record("an ordered record", b"3", **order), [SAAQ_1]),
     ]
     write(
         "envelope/sealed.json",

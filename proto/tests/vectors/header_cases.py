@@ -21,6 +21,11 @@ def encoding_cases(raw, encoded, header):
     raw("a length beyond the end", "the last field says more bytes than there are", "encoding",
         encoded + varint(27 << 3 | 2) + varint(1 << 40))
     raw("nothing", "an empty header has no suite", "suite", b"")
+    raw("an order before the attributes", "fields out of order", "encoding",
+        encoded[: encoded.rindex(element(26, header["sealed_attributes"]))]
+        + element(27, element(1, bytes(16)) + uint(2, 1)) + element(26, header["sealed_attributes"]))
+    raw("an unknown field of the order", "a field that the reader does not know could say anything", "encoding",
+        encoded + element(27, element(1, bytes(16)) + uint(2, 1) + uint(3, 1)))
     raw("suite 2", "not known here", "suite", encode_header({**header, "suite": 2}))
     raw("no suite", "suite 0 does not exist", "suite", without_suite)
 
@@ -31,6 +36,7 @@ def form_cases(form, header, now):
     text_cases(form, header)
     time_and_body_cases(form, header, now)
     key_cases(form, header)
+    order_cases(form)
 
 
 def identity_cases(form, header):
@@ -123,3 +129,15 @@ def key_cases(form, header):
     form("recipient_keys", "encapsulated for X25519", recipient_keys=with_first(encapsulated=bytes(32)))
     form("recipient_keys", "wrapped in 47 bytes", recipient_keys=with_first(wrapped=bytes(47)))
     form("recipient_keys", "wrapped in 49 bytes", recipient_keys=with_first(wrapped=bytes(49)))
+
+
+def order_cases(form):
+    stream = bytes(range(16))
+    form("order.stream", "missing", order={"stream": b"", "sequence": 1})
+    form("order.stream", "15 bytes", order={"stream": stream[:15], "sequence": 1})
+    form("order.stream", "17 bytes", order={"stream": stream + b"\0", "sequence": 1})
+    form("order.sequence", "missing", order={"stream": stream, "sequence": 0})
+    form("order.stream", "an empty place", order={"stream": b"", "sequence": 0})
+    form("order", "in a request", kind=2, operation="x", order={"stream": stream, "sequence": 1})
+    form("order", "in a response", kind=3, operation="x", in_reply_to=b"\1\x9c\xb0\0\0\0\x70\1\x80" + bytes(7),
+         order={"stream": stream, "sequence": 1})

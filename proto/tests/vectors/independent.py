@@ -206,7 +206,12 @@ def encode_recipient_key(key):
     return blob(1, key["agency"]) + blob(2, key["key_id"]) + blob(3, key["encapsulated"]) + blob(4, key["wrapped"])
 
 
+def encode_order(order):
+    return blob(1, order["stream"]) + uint(2, order["sequence"])
+
+
 def encode_header(h):
+    order = element(27, encode_order(h["order"])) if h.get("order") is not None else b""
     agreement = b"" if h["agreement"] is None else element(7, encode_agreement(h["agreement"]))
     return (uint(1, h["suite"]) + blob(2, h["exchange_id"]) + uint(3, h["kind"]) + blob(4, h["sender_agency"])
             + blob(5, h["sender_agent"]) + repeated(6, h["recipients"]) + agreement + blob(8, h["service"])
@@ -216,7 +221,7 @@ def encode_header(h):
             + blob(18, h["in_reply_to"]) + blob(19, h["content_type"]) + uint(20, h["chunk_size"])
             + uint(21, h["plaintext_length"]) + uint(22, h["chunk_count"]) + blob(23, h["body_root"])
             + blob(24, h["commitment"]) + repeated(25, map(encode_recipient_key, h["recipient_keys"]))
-            + blob(26, h["sealed_attributes"]))
+            + blob(26, h["sealed_attributes"]) + order)
 
 
 def random_bytes(count):

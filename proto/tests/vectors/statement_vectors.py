@@ -190,8 +190,10 @@ def write_events(write, kem, uuid7, now):
         return (blob(1, nonce) + uint(2, now) + uint(3, kind) + (b"" if actor is None else element(4, actor)) + detail)
 
     accepted = element(10, exchange)
+    ordered = element(10, exchange + element(24, blob(1, bytes(range(16))) + uint(2, 7)))
     cases = [
         ("an accepted exchange", "", event(1, accepted), "decodes"),
+        ("an accepted exchange with its place in a stream", "", event(1, ordered), "decodes"),
         ("a gateway's start", "", event(50, element(17, gateway), actor=blob(3, "passerelle-1")), "decodes"),
         ("an operator", "", event(10, element(12, blob(1, "saaq")),
                                   actor=blob(2, "issuer|subject") + repeated(5, ["platform_admin"])), "decodes"),

@@ -234,6 +234,7 @@ impl Probe {
             created: now,
             expires: now.plus(Duration::from_secs(86_400)),
             in_reply_to: None,
+            order: None,
             content_type: "application/octet-stream".to_owned(),
             attributes: wire::SealedAttributes {
                 case_reference: "2026-0001".to_owned(),

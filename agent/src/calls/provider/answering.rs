@@ -111,6 +111,7 @@ impl Provider {
             created,
             expires: created.plus(believed.left.saturating_add(SLACK)),
             in_reply_to: Some(believed.envelope.exchange_id()),
+            order: None,
             content_type: call::MEDIA_TYPE.to_owned(),
             attributes: SealedAttributes {
                 case_reference: attributes.case_reference.clone(),
