@@ -116,6 +116,7 @@ async fn the_gateway_takes_no_number_twice_and_holds_back_what_comes_after_what_
     nothing_more(&mut of_second).await;
 
     // A newer session of the same agent ends the older, and has what that did not acknowledge.
+    drop(of_second);
     let mut again = first.collect(8).await.unwrap();
     let ended = timeout(SOON, of_first.next()).await.unwrap().unwrap_err();
     assert!(format!("{ended:#}").contains("newer session"), "{ended:#}");
@@ -126,6 +127,7 @@ async fn the_gateway_takes_no_number_twice_and_holds_back_what_comes_after_what_
 
     // The other agent is not given what comes after, while the first may come back; what nobody has begun, it is.
     drop(again);
+    let mut of_second = collect(&second).await;
     let other = record(&second, &mut of_second, &ramq).await;
     assert_eq!(text(&other), "2/1");
     nothing_more(&mut of_second).await;
