@@ -114,7 +114,7 @@ fn passed(stage: &mut Stage<'_>, header: &wire::Header) -> Result<Option<Refusal
     let Some(place) = view::Place::new(sender, &order.stream, order.sequence) else { return Ok(None) };
     let last = stage.last_of_stream(&place)?;
     let detail = format!("sequence={}; last={last}", place.sequence());
-    Ok((place.sequence() <= last).then(|| Refusal { reason: Reason::SequencePassed, detail }))
+    Ok((place.sequence() <= last).then_some(Refusal { reason: Reason::SequencePassed, detail }))
 }
 
 /// The outer error is ours, the inner one the sender's.
