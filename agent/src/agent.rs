@@ -5,6 +5,7 @@
 
 mod calling;
 mod catalogue;
+mod evidence;
 mod running;
 mod sending;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use crate::records::{
 use crate::systems::Caller;
 
 pub use crate::inbox::InboxBody;
+pub use evidence::{EvidenceOptions, NoEvidence};
 pub use running::Running;
 
 /// What an agent needs to run.

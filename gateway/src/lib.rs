@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod enrolment;
+pub mod evidence;
 pub mod exchange;
 pub mod ledger;
 pub mod log;

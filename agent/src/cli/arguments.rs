@@ -70,6 +70,8 @@ pub(super) enum Command {
     },
     /// Dit où en est un enregistrement transmis. / Tells where a record that was sent stands.
     Record(RecordOptions),
+    /// La preuve d'un échange, dans un fichier à vérifier hors ligne par un tiers. / The evidence of an exchange, in a file for a third party to check off-line.
+    Evidence(EvidenceArguments),
     /// Les ententes de l'organisme. / The agency's agreements.
     #[command(subcommand, after_help = examples::AGREEMENT)]
     Agreement(AgreementAction),
@@ -246,6 +248,23 @@ pub(super) struct RecordOptions {
     /// Attend l'issue, au plus tant de secondes. / Waits for the outcome, at most so many seconds.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) wait: Option<u64>,
+    #[command(flatten)]
+    pub(super) output: OutputOption,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceArguments {
+    /// Identifiant d'échange. / Exchange id.
+    pub(super) id: ExchangeId,
+    /// Fichier à écrire; EXCHANGE.evidence sans lui. / File to write; EXCHANGE.evidence without.
+    #[arg(long = "output", short, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Sans le corps scellé : l'en-tête signé en garde la racine. / Without the sealed body: the signed header has its root.
+    #[arg(long)]
+    pub(super) without_body: bool,
+    /// Avec la clé du contenu : qui a le fichier lit l'enregistrement et ses attributs. / With the content key: who has the file reads the record and its attributes.
+    #[arg(long)]
+    pub(super) disclose_key: bool,
     #[command(flatten)]
     pub(super) output: OutputOption,
 }

@@ -22,6 +22,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use passerelle_proto::evidence::EVIDENCE_LIMIT;
 use passerelle_proto::exchange_id::ExchangeId;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -151,6 +152,27 @@ impl LocalClient {
     pub async fn confirm(&self, id: &ExchangeId) -> Result<(), ClientError> {
         let request = self.request(Method::POST, &format!("/v1/inbox/{id}/confirm"), Outgoing::empty())?;
         accepted(exchange(&self.endpoint, request, PATIENCE).await?).await.map(drop)
+    }
+
+    /// The evidence of an exchange, as a file.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn evidence(
+        &self,
+        id: &ExchangeId,
+        without_body: bool,
+        disclose_key: bool,
+    ) -> Result<Bytes, ClientError> {
+        let path = format!("/v1/evidence/{id}?body={}&disclose_key={disclose_key}", !without_body);
+        let request = self.request(Method::GET, &path, Outgoing::empty())?;
+        let answer = accepted(exchange(&self.endpoint, request, PATIENCE).await?).await?;
+        let collecting = Limited::new(answer.into_body(), EVIDENCE_LIMIT).collect();
+        match tokio::time::timeout(PATIENCE, collecting).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(_)) => Err(ClientError::TooLong(EVIDENCE_LIMIT)),
+            Err(_) => Err(ClientError::Stalled),
+        }
     }
 
     /// Every agreement version that the agent knows.

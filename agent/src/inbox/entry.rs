@@ -17,7 +17,7 @@ pub(super) struct Entry {
     pub(super) format: u32,
     #[prost(message, optional, tag = "2")]
     pub(super) known: Option<Known>,
-    /// Only while the record waits for its confirmation.
+    /// As long as a received record is remembered; absent for one that was refused.
     #[prost(message, optional, tag = "3")]
     pub(super) envelope: Option<wire::Envelope>,
     /// Sealed; empty when it lies in the spool.
@@ -112,7 +112,7 @@ impl Known {
         let sealed = match self.waiting {
             true if self.spooled => self.header_bytes,
             true => self.header_bytes + self.sealed_bytes,
-            false => 0,
+            false => self.header_bytes,
         };
         self.encoded_len() as u64 + sealed
     }

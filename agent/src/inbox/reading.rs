@@ -10,6 +10,7 @@ use passerelle_pki::clock::Timestamp;
 use passerelle_pki::key::PublicKey;
 use passerelle_proto::envelope::{self, KemKeys, Opener, VerifiedEnvelope};
 use passerelle_proto::exchange_id::ExchangeId;
+use passerelle_proto::wire;
 use tokio::sync::mpsc;
 
 use super::entry::Known;
@@ -121,6 +122,29 @@ impl Inbox {
             Ok::<_, InboxError>(view)
         });
         Ok(InboxBody { view: view.await??, chunks })
+    }
+
+    /// The envelope of a received record that is remembered, confirmed or not.
+    pub(crate) async fn envelope(&self, id: ExchangeId) -> Result<Option<wire::Envelope>, StoreError> {
+        let this = self.clone();
+        let found = blocking(move || {
+            // Tidying may move an entry between the two looks, never twice so soon.
+            for _ in 0..3 {
+                let Some(home) = this.table().slots.get(&id).map(|slot| slot.home) else { return Ok(None) };
+                match this.0.log.entry(home) {
+                    Err(StoreError::Journal(JournalError::NoEntry(_) | JournalError::Io { .. })) => continue,
+                    payload => return Ok(read(payload?)?.envelope),
+                }
+            }
+            Err(StoreError::Damaged("a record of the inbox is not where it should be"))
+        });
+        found.await?
+    }
+
+    /// Envelope and sealed body of a record that waits; the body is empty when it lies in the spool.
+    pub(crate) async fn sealed(&self, id: ExchangeId) -> Result<(VerifiedEnvelope, Bytes), InboxError> {
+        let this = self.clone();
+        blocking(move || this.kept(id).map(|kept| (kept.envelope, kept.body))).await?
     }
 
     /// The first `most` that wait after this place, with the place of each; those that the caller may not see without

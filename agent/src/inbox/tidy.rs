@@ -47,7 +47,11 @@ impl Inbox {
                     let Entry { envelope, body, .. } = read(self.0.log.entry(home)?)?;
                     Entry::of_known(known, envelope, body)
                 }
-                false => Entry::of_known(known, None, bytes::Bytes::new()),
+                // The envelope stays as long as the exchange is remembered: it is part of its evidence.
+                false => {
+                    let Entry { envelope, .. } = read(self.0.log.entry(home)?)?;
+                    Entry::of_known(known, envelope, bytes::Bytes::new())
+                }
             };
             ids.push(id);
             entries.push(entry.encode_to_vec());

@@ -8,6 +8,7 @@ pub mod model;
 mod auth;
 mod call;
 mod events;
+mod evidence;
 mod incoming;
 mod listener;
 mod problem;

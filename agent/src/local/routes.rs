@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::{self, Guard};
 use super::call;
 use super::events;
+use super::evidence;
 use super::incoming;
 use super::model::SignRequest;
 use super::problem::Fault;
@@ -56,6 +57,7 @@ enum Operation {
     InboxRecord,
     Content,
     Confirm,
+    Evidence,
     Agreements,
     Agreement,
     Sign,
@@ -77,7 +79,7 @@ enum Operation {
 }
 
 /// Every route: method, path, what it does. The router and the test of the contract are made from it.
-const ROUTES: [(&str, &str, Operation); 31] = [
+const ROUTES: [(&str, &str, Operation); 32] = [
     ("post", "/v1/records", Operation::Send),
     ("get", "/v1/records", Operation::Records),
     ("get", "/v1/records/{id}", Operation::Record),
@@ -86,6 +88,7 @@ const ROUTES: [(&str, &str, Operation); 31] = [
     ("get", "/v1/inbox/{id}", Operation::InboxRecord),
     ("get", "/v1/inbox/{id}/content", Operation::Content),
     ("post", "/v1/inbox/{id}/confirm", Operation::Confirm),
+    ("get", "/v1/evidence/{id}", Operation::Evidence),
     ("get", "/v1/agreements", Operation::Agreements),
     ("get", "/v1/agreements/{number}/{version}", Operation::Agreement),
     ("post", "/v1/agreements/{number}/{version}/sign", Operation::Sign),
@@ -135,6 +138,7 @@ impl Operation {
             Self::InboxRecord => get(inbox_record),
             Self::Content => get(content),
             Self::Confirm => post(confirm),
+            Self::Evidence => get(evidence::evidence),
             Self::Agreements => get(agreements),
             Self::Agreement => get(agreement),
             Self::Sign => post(sign),
@@ -195,9 +199,9 @@ struct Waiting {
     wait: Option<u64>,
 }
 
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
-fn asked<T>(query: Asked<T>) -> Result<T, Fault> {
+pub(super) fn asked<T>(query: Asked<T>) -> Result<T, Fault> {
     match query {
         Ok(Query(asked)) => Ok(asked),
         Err(rejection) => Err(Fault::invalid(&[(

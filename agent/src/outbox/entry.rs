@@ -22,7 +22,7 @@ pub(super) struct Entry {
     pub(super) format: u32,
     #[prost(message, optional, tag = "2")]
     pub(super) record: Option<Record>,
-    /// Only while the record waits to be sent.
+    /// As long as the record is in the history; absent where it was written before it was kept.
     #[prost(message, optional, tag = "3")]
     pub(super) envelope: Option<wire::Envelope>,
     /// Sealed; empty when it lies in the spool.
@@ -261,7 +261,7 @@ impl Record {
         let sealed = match self.is_waiting() {
             true if self.spooled => self.header_bytes,
             true => self.header_bytes + self.sealed_bytes,
-            false => 0,
+            false => self.header_bytes,
         };
         self.encoded_len() as u64 + sealed
     }

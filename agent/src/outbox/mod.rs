@@ -307,6 +307,24 @@ impl Outbox {
         blocking(move || this.load_now(id)).await?
     }
 
+    /// The envelope of a record in the history, as it was signed. `None` when there is no such record, or its envelope is
+    /// not kept any more.
+    pub(crate) async fn envelope(&self, id: ExchangeId) -> Result<Option<wire::Envelope>, StoreError> {
+        let this = self.clone();
+        let found = blocking(move || {
+            // Tidying may move an entry between the two looks, never twice so soon.
+            for _ in 0..3 {
+                let Some(home) = this.table().slots.get(&id).map(|slot| slot.home) else { return Ok(None) };
+                match this.0.log.entry(home) {
+                    Err(StoreError::Journal(JournalError::NoEntry(_) | JournalError::Io { .. })) => continue,
+                    payload => return Ok(read(payload?)?.envelope),
+                }
+            }
+            Err(StoreError::Damaged("a record of the history is not where it should be"))
+        });
+        found.await?
+    }
+
     fn load_now(&self, id: ExchangeId) -> Result<Option<Load>, StoreError> {
         // Tidying may move an entry between the two looks, never twice so soon.
         for _ in 0..3 {

@@ -68,7 +68,11 @@ impl Outbox {
                     let Entry { envelope, body, .. } = read(self.0.log.entry(*home)?)?;
                     Entry::of_record(record, envelope, body)
                 }
-                false => Entry::of_record(record, None, bytes::Bytes::new()),
+                // The envelope stays with the history: it is the sender's part of the evidence.
+                false => {
+                    let Entry { envelope, .. } = read(self.0.log.entry(*home)?)?;
+                    Entry::of_record(record, envelope, bytes::Bytes::new())
+                }
             };
             entries.push((*id, entry.encode_to_vec()));
         }

@@ -10,7 +10,7 @@ use tokio::io::AsyncRead;
 pub use services::ServiceChangeError;
 
 use super::{Action, Caller, CallerError};
-use crate::agent::{Agent, InboxBody};
+use crate::agent::{Agent, EvidenceOptions, InboxBody, NoEvidence};
 use crate::calls::{Answer, CallError, CallRequest};
 use crate::inbox::Waiting;
 use crate::records::{
@@ -139,6 +139,17 @@ impl Desk {
     pub async fn inbox_open(&self, id: &ExchangeId) -> Result<InboxBody, InboxError> {
         self.agent.inbox_shown_to(id, &self.caller)?;
         self.agent.inbox_open(id).await
+    }
+
+    /// [`Agent::evidence`], of an exchange that the caller may see.
+    ///
+    /// # Errors
+    /// [`NoEvidence`].
+    pub async fn evidence(&self, id: ExchangeId, options: EvidenceOptions) -> Result<Vec<u8>, NoEvidence> {
+        if self.record(&id).is_none() {
+            self.agent.inbox_shown_to(&id, &self.caller)?;
+        }
+        self.agent.evidence(id, options).await
     }
 
     /// Removes a received record that the system has. Doing so again does nothing.

@@ -5,10 +5,12 @@ mod reading;
 use bytes::Bytes;
 use passerelle_pki::clock::SharedClock;
 use passerelle_pki::key::Ed25519Key;
+use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::{self, EventKind, audit_server::Audit, event::Detail};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
+use crate::evidence::{self, Sources};
 use crate::ledger::{Ledger, NewEvent};
 use crate::operators::guard::Guard;
 use crate::operators::{Operator, Role, Rpc};
@@ -35,6 +37,8 @@ pub struct AuditService {
     pub token_key: Arc<Ed25519Key>,
     /// `iss` and `aud` of reading tokens.
     pub token_issuer: String,
+    /// What evidence is made from.
+    pub evidence: Sources,
     /// What time it is.
     pub clock: SharedClock,
 }
@@ -68,9 +72,31 @@ impl Audit for AuditService {
                 .map_err(|error| status::internal(&error))?;
         Ok(Response::new(wire::ReadingReply { token, expires_ms: expires.as_millis() }))
     }
+
+    async fn prove_exchange(
+        &self,
+        request: Request<wire::EvidenceRequest>,
+    ) -> Result<Response<wire::EvidenceReply>, Status> {
+        let operator = self.guard.admit(&request, Rpc::ProveExchange).await?;
+        let wire::EvidenceRequest { reason, exchange_id } = request.into_inner();
+        let id = evidence::exchange_id(&exchange_id)?;
+        let query = format!("evidence; exchange_id={}", hex::encode(&exchange_id));
+        self.log(&operator, Rpc::ProveExchange, query, &reason).await?;
+        let evidence = self.evidence_for(&operator, id).await?;
+        Ok(Response::new(wire::EvidenceReply { evidence: Some(evidence) }))
+    }
 }
 
 impl AuditService {
+    /// What an operator may see: everything, or what concerns its agency.
+    async fn evidence_for(&self, operator: &Operator, id: ExchangeId) -> Result<wire::Evidence, Status> {
+        let visible_to = visible_to(operator)?;
+        let may_see = |detail: &wire::ExchangeDetail| {
+            visible_to.as_ref().is_none_or(|agency| evidence::is_party(detail, agency))
+        };
+        Ok(self.evidence.assemble(id, may_see).await?)
+    }
+
     /// The reading is logged, durably, before anything is read.
     async fn log(&self, operator: &Operator, rpc: Rpc, query: String, reason: &str) -> Result<(), Status> {
         let fits = !reason.trim().is_empty()
@@ -99,14 +125,7 @@ fn query(request: &wire::QueryRequest, operator: &Operator) -> Result<Query, Sta
     if !request.exchange_id.is_empty() && request.exchange_id.len() != 16 {
         return Err(status::invalid("Un identifiant d'échange a 16 octets.", "An exchange id has 16 bytes."));
     }
-    let visible_to = if operator.roles().contains(&Role::Auditor) && operator.agency().is_none() {
-        None
-    } else {
-        let agency = operator.agency().ok_or_else(|| {
-            Status::permission_denied("Votre jeton ne nomme pas d'organisme. / Your token names no agency.")
-        })?;
-        Some(agency.to_string())
-    };
+    let visible_to = visible_to(operator)?;
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     let number = |value: u64| (value != 0).then_some(value);
     Ok(Query {
@@ -121,6 +140,17 @@ fn query(request: &wire::QueryRequest, operator: &Operator) -> Result<Query, Sta
         limit: if request.limit == 0 { PAGE } else { request.limit } as usize,
         before: number(request.before),
     })
+}
+
+/// The agency whose lines alone the operator may see; `None` for an auditor of the whole.
+fn visible_to(operator: &Operator) -> Result<Option<String>, Status> {
+    if operator.roles().contains(&Role::Auditor) && operator.agency().is_none() {
+        return Ok(None);
+    }
+    let agency = operator.agency().ok_or_else(|| {
+        Status::permission_denied("Votre jeton ne nomme pas d'organisme. / Your token names no agency.")
+    })?;
+    Ok(Some(agency.to_string()))
 }
 
 /// The question as the log keeps it: conditions that were given, in one line.

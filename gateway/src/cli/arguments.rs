@@ -245,6 +245,19 @@ pub(super) enum AuditAction {
         #[command(flatten)]
         client: ClientOptions,
     },
+    /// La preuve d'un échange, dans un fichier à vérifier hors ligne; la consultation est inscrite. / The evidence of an exchange, in a file to check off-line; the reading is logged.
+    Evidence {
+        /// Identifiant d'échange. / Exchange id.
+        exchange: passerelle_proto::exchange_id::ExchangeId,
+        /// Motif, inscrit au journal. / Why; written to the log.
+        #[arg(long)]
+        reason: String,
+        /// Fichier à écrire; EXCHANGE.evidence sans lui. / File to write.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
 }
 
 #[derive(Debug, Args)]

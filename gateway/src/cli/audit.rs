@@ -1,7 +1,10 @@
 //! `audit …`.
 
+use std::path::PathBuf;
+
 use passerelle_pki::clock::SharedClock;
-use passerelle_proto::{event, wire};
+use passerelle_pki::files;
+use passerelle_proto::{event, evidence, wire};
 use serde_json::json;
 
 use super::arguments::{AuditAction, QueryOptions};
@@ -19,6 +22,25 @@ pub(super) async fn run(action: AuditAction, clock: SharedClock) -> Result<(), F
                 println!("{}", json!({ "token": reply.token, "expires_ms": reply.expires_ms }));
             } else {
                 println!("{}", reply.token);
+            }
+            Ok(())
+        }
+        AuditAction::Evidence { exchange, reason, output, client } => {
+            let output = output.unwrap_or_else(|| PathBuf::from(format!("{exchange}.evidence")));
+            let request = wire::EvidenceRequest { reason, exchange_id: exchange.to_wire() };
+            let reply = client::audit(&client, &clock).await?.prove_exchange(request).await?.into_inner();
+            let found = reply.evidence.unwrap_or_default();
+            let bytes = evidence::file::write(&found).map_err(|error| Failure::of(&error))?;
+            files::replace(&output, &bytes, files::PRIVATE)
+                .map_err(|error| Failure::file(&output, &error))?;
+            if client.json {
+                println!("{}", json!({ "file": output, "entries": found.entries.len() }));
+            } else {
+                println!(
+                    "{} : {} inscriptions; vérifiez avec / check with: passerelle-verify evidence {0} --policy …",
+                    output.display(),
+                    found.entries.len()
+                );
             }
             Ok(())
         }

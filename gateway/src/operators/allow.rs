@@ -54,6 +54,7 @@ rpcs! {
     ];
     Query = "Audit/Query" for [Auditor, PrivacyOfficer];
     OpenReading = "Audit/OpenReading" for [Auditor];
+    ProveExchange = "Audit/ProveExchange" for [Auditor, PrivacyOfficer];
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
             .collect();
         let table: BTreeSet<String> = Rpc::ALL.iter().map(|rpc| rpc.path().to_owned()).collect();
         assert_eq!(table, methods);
-        assert_eq!((table.len(), Rpc::ALL.len()), (17, 17));
+        assert_eq!((table.len(), Rpc::ALL.len()), (18, 18));
     }
 
     #[test]

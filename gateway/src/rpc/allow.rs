@@ -29,6 +29,7 @@ const TABLE: &[(&str, &str, Door, Credential)] = &[
     ("Exchange", "Collect", Door::Agents, Credential::AgentCertificate),
     ("Exchange", "Download", Door::Agents, Credential::AgentCertificate),
     ("Exchange", "State", Door::Agents, Credential::AgentCertificate),
+    ("ExchangeEvidence", "Assemble", Door::Agents, Credential::AgentCertificate),
     ("Directory", "Lookup", Door::Agents, Credential::AgentCertificate),
     ("Directory", "PublishKeyBundle", Door::Agents, Credential::AgentCertificate),
     ("Catalogue", "Publish", Door::Agents, Credential::AgentCertificate),
@@ -60,6 +61,7 @@ const TABLE: &[(&str, &str, Door, Credential)] = &[
     ("Administration", "ListAgreements", Door::Public, Credential::OperatorToken),
     ("Audit", "Query", Door::Public, Credential::OperatorToken),
     ("Audit", "OpenReading", Door::Public, Credential::OperatorToken),
+    ("Audit", "ProveExchange", Door::Public, Credential::OperatorToken),
 ];
 
 /// What proves that a caller at `door` may call `path` (`/package.Service/Method`, or a path of HTTP); `None` when

@@ -11,6 +11,7 @@ use passerelle_proto::wire::calls_server::CallsServer;
 use passerelle_proto::wire::catalogue_server::CatalogueServer;
 use passerelle_proto::wire::directory_server::DirectoryServer;
 use passerelle_proto::wire::enrolment_server::EnrolmentServer;
+use passerelle_proto::wire::exchange_evidence_server::ExchangeEvidenceServer;
 use passerelle_proto::wire::exchange_server::ExchangeServer;
 use passerelle_proto::wire::renewal_server::RenewalServer;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::calls::{self, CallLimits, CallsService};
 use crate::catalogue::CatalogueService;
 use crate::directory::DirectoryService;
 use crate::enrolment::{Certifier, EnrolmentService, RenewalService};
+use crate::evidence::{EvidenceService, Sources};
 use crate::exchange::{self, ExchangeLimits, ExchangeService};
 use crate::operators::guard::Guard;
 use crate::rpc::allow::Door;
@@ -99,6 +101,10 @@ fn agents(routes: Routes, parts: &Parts) -> Routes {
         .add_service(AgreementsServer::new(agreements).max_decoding_message_size(REQUEST_MAX))
         .add_service(CatalogueServer::new(catalogue).max_decoding_message_size(PUBLICATION_MAX))
         .add_service(RenewalServer::new(renewal).max_decoding_message_size(REQUEST_MAX))
+        .add_service(
+            ExchangeEvidenceServer::new(EvidenceService::new(sources(parts)))
+                .max_decoding_message_size(REQUEST_MAX),
+        )
 }
 
 fn public(routes: Routes, parts: &Parts) -> Routes {
@@ -118,6 +124,7 @@ fn public(routes: Routes, parts: &Parts) -> Routes {
         ledger: parts.ledger.clone(),
         token_key: Arc::clone(&parts.keys.enrolment),
         token_issuer: issuer(parts),
+        evidence: sources(parts),
         clock: clock(),
     };
     let enrolment = EnrolmentService {
@@ -142,6 +149,15 @@ fn public(routes: Routes, parts: &Parts) -> Routes {
             tracing::error!(%error, "no reflection");
             routes
         }
+    }
+}
+
+/// What evidence is made from.
+fn sources(parts: &Parts) -> Sources {
+    Sources {
+        ledger: parts.ledger.clone(),
+        revocations: parts.revocations.clone(),
+        issuer: parts.authority.issuer().key_id(),
     }
 }
 

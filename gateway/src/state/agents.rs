@@ -89,6 +89,14 @@ impl State {
         vec![newest.certificate.clone(), bytes::Bytes::copy_from_slice(self.issuing.der().as_ref())]
     }
 
+    /// The chain of a signing key that an agent of `agency` has or had, leaf first, without the root.
+    #[must_use]
+    pub fn chain_of_key(&self, agency: &str, key: KeyId) -> Option<Vec<bytes::Bytes>> {
+        let mut keys = self.agents_of(agency).flat_map(|(_, agent)| &agent.signing);
+        let leaf = keys.find(|known| known.key_id == key)?.certificate.clone();
+        Some(vec![leaf, bytes::Bytes::copy_from_slice(self.issuing.der().as_ref())])
+    }
+
     pub(super) fn apply_certificate(
         &mut self,
         kind: EventKind,

@@ -55,6 +55,15 @@ impl Agreement {
         }
     }
 
+    /// The wire form.
+    #[must_use]
+    pub fn to_record(&self) -> wire::AgreementRecord {
+        match &self.version {
+            Version::Collecting(version) => version.to_record(),
+            Version::Signed(version) => version.to_record(),
+        }
+    }
+
     /// Whether an agency is bound by it.
     #[must_use]
     pub fn is_party(&self, agency: &str) -> bool {
@@ -171,10 +180,7 @@ impl State {
     /// A version as agents read it.
     #[must_use]
     pub fn record(&self, agreement: &Agreement, now: Timestamp) -> wire::AgreementRecord {
-        let mut record = match &agreement.version {
-            Version::Collecting(version) => version.to_record(),
-            Version::Signed(version) => version.to_record(),
-        };
+        let mut record = agreement.to_record();
         let terms = agreement.document().agreement();
         if let Some(standing) = record.standing.as_mut()
             && matches!(standing.state(), wire::AgreementState::Active | wire::AgreementState::Suspended)

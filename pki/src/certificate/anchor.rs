@@ -66,6 +66,14 @@ impl TrustAnchor {
         }
     }
 
+    /// Trusts every root certificate of a PEM text: for who judges what stands under several roots.
+    ///
+    /// # Errors
+    /// [`CertificateError::Pem`] when it holds anything else; otherwise as [`TrustAnchor::from_der`].
+    pub fn all_from_pem(text: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        certificates_from_pem(text)?.iter().map(|root| Self::from_der(root)).collect()
+    }
+
     /// Trusts the one root certificate of a PEM file.
     ///
     /// # Errors

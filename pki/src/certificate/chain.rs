@@ -7,8 +7,12 @@ use pkcs8::der::pem;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
 use super::CertificateError;
 use crate::files;
+use crate::key::KeyId;
 
 /// Bytes that a single certificate may have.
 pub const CERTIFICATE_LIMIT: usize = 8_192;
@@ -50,6 +54,14 @@ impl Chain {
     #[must_use]
     pub fn issuing(&self) -> &CertificateDer<'static> {
         &self.0[1]
+    }
+
+    /// The id of the key that the leaf says it certifies: a hint for finding a chain, it proves nothing. `None` when the
+    /// leaf cannot be read.
+    #[must_use]
+    pub fn key_hint(&self) -> Option<KeyId> {
+        let (_, leaf) = X509Certificate::from_der(self.leaf()).ok()?;
+        Some(KeyId::of(leaf.tbs_certificate.subject_pki.raw))
     }
 
     /// The certificates as rustls takes them, leaf first.

@@ -11,6 +11,7 @@ use passerelle_proto::tlog::note::NOTE_LIMIT;
 use passerelle_proto::tlog::tlog_proof::{PROOF_FILE_LIMIT, TlogProof};
 use passerelle_proto::tlog::{NoteVerifier, VerifiedCheckpoint, leaf_hash};
 
+use crate::evidence::{self, EvidenceArgs};
 use crate::fault::Which;
 use crate::folder::Folder;
 use crate::remote::{Remote, RemoteOptions};
@@ -19,11 +20,11 @@ use crate::source::{Fetched, LogSource, SourceError};
 use crate::verify::{Checks, VerifyError, open_checkpoint, verify_log};
 
 /// The log or the proof is bad.
-const BAD: u8 = 1;
+pub(crate) const BAD: u8 = 1;
 /// Nothing could be checked: usage, or a file or server that could not be read.
-const UNKNOWN: u8 = 2;
+pub(crate) const UNKNOWN: u8 = 2;
 /// Most bytes of a file with a verifier key, a token or root certificates.
-const SMALL_FILE: usize = 1024 * 1024;
+pub(crate) const SMALL_FILE: usize = 1024 * 1024;
 
 const EXAMPLES: &str = "\
 Exemples / Examples:
@@ -31,6 +32,7 @@ Exemples / Examples:
   passerelle-verify log https://passerelle.example.qc.ca:8444 --vkey-file journal.vkey \\
       --ca racine.pem --token-file jeton.txt --old point-de-controle-de-janvier
   passerelle-verify proof preuve.tlog-proof --entry entree.bin --vkey-file journal.vkey --json
+  passerelle-verify evidence echange.evidence --policy politique/ --lang fr
 
 Code de retour / Exit status: 0 bon / good, 1 mauvais / bad, 2 rien vérifié / nothing checked.
 La clé (--vkey) vient de vous, jamais du journal. / The key (--vkey) comes from you, never from the log.";
@@ -49,6 +51,8 @@ enum Command {
     Log(LogArgs),
     /// Une preuve d'inclusion (C2SP tlog-proof) et son entrée / One inclusion proof and its entry.
     Proof(ProofArgs),
+    /// La preuve d'un échange, hors ligne / The evidence of one exchange, off-line.
+    Evidence(EvidenceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +128,7 @@ pub fn run_with(args: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Ex
     let code = match cli.command {
         Command::Log(args) => log(&args, &mut Report { out, json: args.json }),
         Command::Proof(args) => proof(&args, &mut Report { out, json: args.json }),
+        Command::Evidence(args) => evidence::run(&args, out),
     };
     // When even the outcome cannot be said, the status must not be « good ».
     ExitCode::from(code.unwrap_or(UNKNOWN))
@@ -226,7 +231,7 @@ fn read_line(path: &Path) -> Result<String, SourceError> {
     Ok(text.trim().to_owned())
 }
 
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>, SourceError> {
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, SourceError> {
     let folder = Folder::open(Path::new("."))?;
     // An absolute path replaces the folder.
     match folder.fetch(&path.to_string_lossy(), limit)? {
@@ -241,7 +246,7 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, SourceError> {
     }
 }
 
-fn hint(error: &SourceError) -> &'static str {
+pub(crate) fn hint(error: &SourceError) -> &'static str {
     match error {
         SourceError::Io { .. } => {
             "Vérifiez le chemin et les droits de lecture. / Check the path and that you may read it."

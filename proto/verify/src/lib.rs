@@ -1,4 +1,5 @@
-//! `passerelle-verify`: checks a Passerelle log, or one proof from it, without trusting whoever holds it.
+//! `passerelle-verify`: checks a Passerelle log, one proof from it, or the evidence of one exchange, without trusting
+//! whoever holds it.
 //!
 //! Owns the walk over a whole log ([`verify_log`]) and the command around it ([`run`]). The trusted key always comes from
 //! the operator of the check, never from the log. Every entry is hashed again; every tile is compared with what the
@@ -8,6 +9,7 @@
 
 mod blame;
 mod cli;
+mod evidence;
 mod fault;
 mod folder;
 mod french;
@@ -15,6 +17,7 @@ mod remote;
 mod report;
 mod source;
 mod strays;
+mod trust;
 mod verify;
 mod walk;
 

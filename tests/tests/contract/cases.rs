@@ -30,6 +30,8 @@ fn webhooks() -> Vec<Case> {
     let retry =
         |status, name, id| case("retryDeadLetter", status).at_saaq().path("name", name).path("id", id);
     vec![
+        case("getEvidence", 400).path("id", "pas-un-id"),
+        case("getEvidence", 404).path("id", NOBODY),
         case("listWebhooks", 200).at_saaq().keep("webhook", "/webhooks/0/name"),
         case("listWebhooks", 403).at_saaq().by("rien.jeton"),
         dead(200, "{webhook}"),
@@ -177,6 +179,10 @@ fn sending() -> Vec<Case> {
             .query("wait=30")
             .keep("receipt", "/receipt/leaf_index")
             .tries(20),
+        case("getEvidence", 200).path("id", "{sent}").query("body=false"),
+        case("getEvidence", 409).path("id", "{sent}").query("disclose_key=true"),
+        case("getEvidence", 400).path("id", "{sent}").query("body=oui"),
+        case("getEvidence", 404).path("id", "{sent}").by("rien.jeton"),
         case("getRecord", 404).path("id", "{sent}").by("rien.jeton"),
         case("getRecord", 404).path("id", NOBODY),
         case("getRecord", 400).path("id", "pas-un-id"),
