@@ -118,6 +118,7 @@ async fn what_sender_recipient_and_auditor_can_show() {
     assert_eq!((result.as_str(), of(&claims, "fail")), ("bad", vec!["plaintext".to_owned()]));
 
     // Confirmed, and over a restart: the envelope stays.
+    fs::create_dir(court.path("recus")).unwrap();
     saaq.command(&["take", &id, "--into", &court.path("recus")]).unwrap();
     saaq.command(&["evidence", &id, "--output", &court.path("apres")]).unwrap();
     assert_eq!(court.judge("apres", &[]).1["sender"], "pass");

@@ -137,6 +137,7 @@ fn header_of(detail: &ExchangeDetail) -> Header {
         in_reply_to: detail.in_reply_to.clone(),
         plaintext_length: detail.plaintext_length,
         body_root: detail.body_root.clone(),
+        order: detail.order.clone(),
         ..Header::default()
     }
 }

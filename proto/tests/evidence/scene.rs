@@ -119,6 +119,7 @@ fn seal(document: &Document, ramq: &Agent, keys: &[&KemKey], at: Timestamp) -> S
         expires: at.plus(minutes(60)),
         in_reply_to: None,
         content_type: "application/json".into(),
+        order: None,
         attributes: wire::SealedAttributes {
             case_reference: "DOSSIER-1".into(),
             acting_user: "agent.x".into(),
@@ -201,7 +202,7 @@ impl Scene {
             format: FORMAT.to_owned(),
             exchange_id: exchange.record.exchange_id.to_wire(),
             envelope: Some(exchange.record.envelope),
-            sealed_body: exchange.record.body.into(),
+            sealed_body: exchange.record.body,
             acknowledgements: exchange.acknowledgements,
             entries: governed.iter().chain(&exchange.leaves).map(|leaf| entry(*leaf)).collect(),
             checkpoint: last.clone().into(),
