@@ -253,6 +253,7 @@ pub(super) struct RecordOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::EVIDENCE)]
 pub(super) struct EvidenceArguments {
     /// Identifiant d'échange. / Exchange id.
     pub(super) id: ExchangeId,

@@ -79,6 +79,14 @@ Exemples / Examples:
 
 Statut 1 si l'enregistrement est refusé ou échu. / Status 1 when the record is denied, refused or expired.";
 
+pub(super) const EVIDENCE: &str = "\
+Exemples / Examples:
+  passerelle-agent evidence 01890a5d-ac96-774b-bcce-b302099a8057
+  passerelle-agent evidence 01890a5d-ac96-774b-bcce-b302099a8057 --output piece.evidence --without-body
+  passerelle-agent evidence 01890a5d-ac96-774b-bcce-b302099a8057 --disclose-key
+
+À vérifier hors ligne par passerelle-verify evidence. / To be checked off-line by passerelle-verify evidence.";
+
 pub(super) const AGREEMENT: &str = "\
 Exemples / Examples:
   passerelle-agent agreement list

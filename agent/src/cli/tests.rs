@@ -28,6 +28,7 @@ fn every_example_parses() {
         examples::ALL,
         examples::ENROL,
         examples::SERVE,
+        examples::EVIDENCE,
         examples::SEND,
         examples::CALL,
         examples::INBOX,
