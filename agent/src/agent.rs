@@ -31,7 +31,7 @@ use crate::checkpoint::Checkpoints;
 use crate::directory::Directory;
 use crate::folders::{Board, FolderSettings};
 use crate::identity::Identity;
-use crate::inbox::{Inbox, Waiting};
+use crate::inbox::{Inbox, Waiting, Wanted};
 use crate::link::{GatewayAddress, Link};
 use crate::metrics;
 use crate::outbox::Outbox;
@@ -194,6 +194,15 @@ impl Agent {
         wants: &dyn Fn(&ExchangeId, &str) -> bool,
     ) -> Vec<ExchangeId> {
         self.0.inbox.pick(most, wants)
+    }
+
+    /// The same, of those in a stream one and in its order.
+    pub(crate) fn inbox_pick_in_order(
+        &self,
+        most: usize,
+        wants: &dyn Fn(&ExchangeId, &str) -> Wanted,
+    ) -> Vec<ExchangeId> {
+        self.0.inbox.pick_in_order(most, wants)
     }
 
     /// Large records on their way in.

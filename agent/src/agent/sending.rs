@@ -15,7 +15,7 @@ use tokio_util::io::SyncIoBridge;
 use super::Agent;
 use crate::metrics::Counted;
 use crate::minimisation;
-use crate::outbox::{Claim, KeyHeld};
+use crate::outbox::{Claim, KeyHeld, Numbering, StreamKey};
 use crate::pseudonyms::finished;
 use crate::records::blocking::blocking;
 use crate::records::plan::Kind;
@@ -113,13 +113,21 @@ impl Agent {
     /// The plan, with fresh agreements and keys before it is refused for want of them.
     async fn plan(&self, request: &SendRequest) -> Result<Plan, SendError> {
         let (asked, spool) = (Instant::now(), self.0.outbox.spool());
-        match self.0.planner.plan(request, Kind::Record, spool) {
+        let mut plan = match self.0.planner.plan(request, Kind::Record, spool) {
             Err(SendError::Refused(denial)) if self.may_be_behind(denial.reason()) => {
                 self.0.refresher.refresh(asked).await;
-                self.0.planner.plan(request, Kind::Record, spool)
+                self.0.planner.plan(request, Kind::Record, spool)?
             }
-            plan => plan,
-        }
+            plan => plan?,
+        };
+        plan.numbering = request.ordered.then(|| Numbering {
+            outbox: self.0.outbox.clone(),
+            key: StreamKey {
+                agreement: plan.draft.agreement.number.clone(),
+                recipients: plan.draft.recipients.iter().map(ToString::to_string).collect(),
+            },
+        });
+        Ok(plan)
     }
 
     fn may_be_behind(&self, reason: Reason) -> bool {

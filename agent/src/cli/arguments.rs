@@ -190,6 +190,9 @@ pub(super) struct SendArguments {
     /// Échange auquel ceci répond. / The exchange that this answers.
     #[arg(long, value_name = "ID")]
     pub(super) in_reply_to: Option<ExchangeId>,
+    /// À remettre après les précédents transmis ainsi aux mêmes destinataires, dans l'ordre donné. / To be delivered after the earlier ones sent so to the same recipients, in the order given.
+    #[arg(long)]
+    pub(super) ordered: bool,
     /// Délai, en secondes, au plus 31 jours. / Time, in seconds, at most 31 days.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=2_678_400))]
     pub(super) expires_in: Option<u64>,

@@ -113,6 +113,7 @@ fn options(arguments: &SendArguments, path: &Path, name: Option<String>) -> Send
         idempotency_key: arguments.idempotency_key.clone(),
         expires_in: seconds(arguments.expires_in),
         in_reply_to: arguments.in_reply_to,
+        ordered: arguments.ordered,
         ..SendOptions::default()
     }
 }

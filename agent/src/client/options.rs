@@ -44,6 +44,8 @@ pub struct SendOptions {
     pub expires_in: Option<Duration>,
     /// The exchange that this answers.
     pub in_reply_to: Option<ExchangeId>,
+    /// To be delivered after the earlier ordered ones.
+    pub ordered: bool,
 }
 
 /// Without what is for the recipient only.
@@ -86,6 +88,7 @@ impl SendOptions {
             ("idempotency-key", self.idempotency_key.clone()),
             ("passerelle-expires-in", self.expires_in.map(|time| time.as_secs().to_string())),
             ("passerelle-in-reply-to", self.in_reply_to.map(|id| id.to_string())),
+            ("passerelle-ordered", self.ordered.then(|| "true".to_owned())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {

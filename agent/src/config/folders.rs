@@ -62,6 +62,8 @@ struct Folder {
     case_reference: String,
     /// Who acts.
     acting_user: String,
+    /// Files are sent in the order of their names, and delivered in that order.
+    ordered: bool,
 }
 
 impl Default for Folder {
@@ -78,6 +80,7 @@ impl Default for Folder {
             data_categories: Vec::new(),
             case_reference: String::new(),
             acting_user: String::new(),
+            ordered: false,
         }
     }
 }
@@ -201,6 +204,7 @@ fn defaults(folder: &Folder, key: &str, mistakes: &mut Vec<Mistake>) -> SendRequ
         data_categories: folder.data_categories.iter().cloned().collect(),
         case_reference: given(&folder.case_reference),
         acting_user: given(&folder.acting_user),
+        ordered: folder.ordered,
         ..SendRequest::default()
     }
 }

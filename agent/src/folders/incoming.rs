@@ -47,7 +47,12 @@ struct Desk {
     placed: HashSet<ExchangeId>,
     /// Records that did not open, and until when they are left alone.
     unreadable: HashMap<ExchangeId, Instant>,
+    /// Streams of which a record could not be written in this look: what comes after it in them waits.
+    held: HashSet<String>,
 }
+
+/// A record to be written, and the stream that it belongs to.
+type Ours = (ExchangeId, Option<String>);
 
 impl Incoming {
     /// Works until stopped; after trouble, again from what lies in the folder.
@@ -76,7 +81,8 @@ impl Incoming {
             Ok::<_, Trouble>((folder, placed))
         });
         let (folder, recovered) = opened.await.map_err(|_| Trouble::Stopping)??;
-        let mut desk = Desk { folder: Arc::new(folder), placed: HashSet::new(), unreadable: HashMap::new() };
+        let (placed, unreadable, held) = (HashSet::new(), HashMap::new(), HashSet::new());
+        let mut desk = Desk { folder: Arc::new(folder), placed, unreadable, held };
         for placed in recovered {
             self.confirm(&mut desk, placed).await?;
         }
@@ -97,53 +103,64 @@ impl Incoming {
     async fn look(&self, desk: &mut Desk) -> Result<(), Trouble> {
         let now = Instant::now();
         desk.unreadable.retain(|_, until| *until > now);
+        desk.held.clear();
         let mut after = None;
         loop {
             let page = self.agent.inbox(&InboxFilter { after, limit: BATCH }).await;
             let page = page.map_err(|error| self.failed(desk, error))?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.exchange_id);
-            let ours: Vec<ExchangeId> = page
-                .iter()
-                .filter(|view| view.agreement.number == self.settings.agreement)
-                .map(|view| view.exchange_id)
-                .filter(|id| !desk.unreadable.contains_key(id))
-                .collect();
+            let mut ours = Vec::with_capacity(page.len());
+            for view in page.into_iter().filter(|view| view.agreement.number == self.settings.agreement) {
+                let stream = view.order.map(|order| order.stream);
+                match desk.unreadable.contains_key(&view.exchange_id) {
+                    true => desk.held.extend(stream),
+                    false => ours.push((view.exchange_id, stream)),
+                }
+            }
             if !ours.is_empty() {
                 self.take(desk, ours).await?;
             }
         }
     }
 
-    async fn take(&self, desk: &mut Desk, ids: Vec<ExchangeId>) -> Result<(), Trouble> {
+    async fn take(&self, desk: &mut Desk, ours: Vec<Ours>) -> Result<(), Trouble> {
         let at = desk.folder.place.path().to_owned();
-        let (known, fresh): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| desk.placed.contains(id));
-        for id in known {
+        let (known, fresh): (Vec<Ours>, Vec<Ours>) =
+            ours.into_iter().partition(|(id, _)| desk.placed.contains(id));
+        for (id, _) in known {
             self.confirm_one(desk, id).await?;
         }
-        let writing = fresh.into_iter().map(|id| {
+        let writing = fresh.into_iter().map(|(id, stream)| {
             let folder = Arc::clone(&desk.folder);
-            async move { (id, arrival::write(&self.agent, &folder, id).await) }
+            async move { (id, stream, arrival::write(&self.agent, &folder, id).await) }
         });
-        let done: Vec<_> = stream::iter(writing).buffer_unordered(AT_ONCE).collect().await;
+        // In the order of the inbox, which is that of every stream.
+        let done: Vec<_> = stream::iter(writing).buffered(AT_ONCE).collect().await;
         let mut written: Vec<Written> = Vec::with_capacity(done.len());
         let mut failure = None;
-        for (id, result) in done {
+        for (id, stream, result) in done {
             match result {
-                Ok(record) => written.push(record),
+                Ok(record) if stream.as_ref().is_none_or(|stream| !desk.held.contains(stream)) => {
+                    written.push(record);
+                }
+                Ok(_) => {
+                    hidden(id).iter().try_for_each(|name| desk.folder.work.remove(name)).unwrap_or_default();
+                }
                 Err(Missed::Gone) => {}
                 Err(Missed::Unreadable(why)) => {
                     tracing::error!(folder = self.settings.name, %id, why, "a record does not open any more");
                     desk.unreadable.insert(id, Instant::now() + UNREADABLE);
+                    desk.held.extend(stream);
                 }
                 Err(Missed::Failed(error)) => {
                     // Half a file takes room that may be wanting.
                     hidden(id).iter().try_for_each(|name| desk.folder.work.remove(name)).ok();
                     failure = Some(error);
+                    desk.held.extend(stream);
                 }
             }
         }
-        written.sort_by_key(|record| record.view.exchange_id);
         if !written.is_empty() {
             let folder = Arc::clone(&desk.folder);
             let placed = blocking(move || placing::place(&folder, &written)).await;

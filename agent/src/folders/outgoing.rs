@@ -77,7 +77,7 @@ impl Outgoing {
     async fn session(&self) -> Result<(), Trouble> {
         let path = self.settings.path.clone();
         let (mut desk, recovered) = blocking(move || open(&path)).await.map_err(|_| Trouble::Stopping)??;
-        let mut queue: VecDeque<Item> = recovered.into();
+        let mut queue: VecDeque<Item> = in_order(recovered, &self.settings).into();
         let (mut sending, mut changed) = (Sending::new(), self.agent.changed());
         let mut ticks = interval((self.settings.settle / 2).clamp(Duration::from_millis(100), TICK_MAX));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -107,8 +107,10 @@ impl Outgoing {
 
     fn start_due(&self, desk: &Desk, queue: &mut VecDeque<Item>, sending: &mut Sending) {
         let now = Instant::now();
+        let ordered = self.settings.defaults.ordered;
+        let at_once = if ordered { 1 } else { AT_ONCE };
         for _ in 0..queue.len() {
-            if sending.len() >= AT_ONCE {
+            if sending.len() >= at_once {
                 return;
             }
             match queue.pop_front() {
@@ -116,9 +118,22 @@ impl Outgoing {
                     let parts = (Arc::clone(&self.settings), Arc::clone(&desk.folder));
                     sending.push(send(self.agent.clone(), parts, item).boxed());
                 }
+                // Those behind it wait with it.
+                Some(item) if ordered => {
+                    queue.push_front(item);
+                    return;
+                }
                 Some(item) => queue.push_back(item),
                 None => return,
             }
+        }
+    }
+
+    /// To be sent later: with the others, or before all of them where the order of names holds.
+    fn put_back(&self, queue: &mut VecDeque<Item>, item: Item) {
+        match self.settings.defaults.ordered {
+            true => queue.push_front(item),
+            false => queue.push_back(item),
         }
     }
 
@@ -168,13 +183,13 @@ impl Outgoing {
                 Outcome::Gone => {}
                 Outcome::Changed(stamp) => {
                     let due = Instant::now() + self.settings.settle;
-                    queue.push_back(Item { stamp: Some(stamp), due, ..item });
+                    self.put_back(queue, Item { stamp: Some(stamp), due, ..item });
                 }
                 Outcome::Later(why) => {
                     let pause = PUT_OFF.saturating_mul(1 << item.attempts.min(8)).min(PUT_OFF_MAX);
                     tracing::info!(folder = self.settings.name, why, "a file waits");
                     let due = Instant::now() + pause;
-                    queue.push_back(Item { due, attempts: item.attempts + 1, ..item });
+                    self.put_back(queue, Item { due, attempts: item.attempts + 1, ..item });
                 }
             }
         }
@@ -211,6 +226,14 @@ impl Outgoing {
 /// Longest time between two looks.
 const TICK_MAX: Duration = Duration::from_secs(1);
 
+/// Files that were taken before a stop, by name where the order of names holds.
+fn in_order(mut items: Vec<Item>, settings: &FolderSettings) -> Vec<Item> {
+    if settings.defaults.ordered {
+        items.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    items
+}
+
 /// What a round found.
 struct Found {
     items: Vec<Item>,
@@ -234,7 +257,10 @@ impl Desk {
             return Err(Trouble::Replaced(at.to_owned()));
         }
         let look = self.scanner.look(&folder.place, settings.settle, settings.sidecar_required);
-        let Look { ready, refused, waiting } = look.map_err(Trouble::at(at))?;
+        let Look { mut ready, refused, waiting } = look.map_err(Trouble::at(at))?;
+        if settings.defaults.ordered {
+            ready.sort_by(|one, other| one.name.cmp(&other.name));
+        }
         for (name, refusal) in &refused {
             tracing::warn!(folder = settings.name, %refusal, "a file is put into quarantine");
             quarantine::put(folder, (&folder.place, name), refusal).map_err(Trouble::at(at))?;

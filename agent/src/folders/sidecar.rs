@@ -35,6 +35,7 @@ struct Sidecar {
     content_type: Option<String>,
     expires_in_s: Option<u64>,
     in_reply_to: Option<ExchangeId>,
+    ordered: Option<bool>,
 }
 
 /// The request for a file of this name, with what its sidecar says.
@@ -63,6 +64,9 @@ pub(super) fn request(
         let ours: Vec<&str> = defaults.recipients.iter().map(AgencyCode::as_str).collect();
         return Err(Refusal::sidecar_contradicts("to", other.as_str(), &ours.join(", ")));
     }
+    if said.ordered == Some(true) && !defaults.ordered {
+        return Err(Refusal::sidecar_contradicts("ordered", "true", "false"));
+    }
     let file_name = said.file_name.unwrap_or_else(|| name.to_owned());
     if !is_plain(&file_name) {
         return Err(Refusal::file_name(&file_name));
@@ -83,6 +87,7 @@ pub(super) fn request(
         file_name: Some(file_name),
         expires_in: said.expires_in_s.map(Duration::from_secs),
         in_reply_to: said.in_reply_to,
+        ordered: said.ordered.unwrap_or(defaults.ordered),
         ..SendRequest::default()
     })
 }
@@ -144,6 +149,7 @@ mod tests {
             (r#"{"to": ["SAAQ !"]}"#, "SIDECAR_INVALID"),
             (r#"{"purpose": "QC-F", "purpose": "QC-A"}"#, "SIDECAR_INVALID"),
             (r#"{"purpose": "QC-F"} {}"#, "SIDECAR_INVALID"),
+            (r#"{"ordered": true}"#, "SIDECAR_CONTRADICTS_FOLDER"),
             (r#"{"agreement": "ENT-2026-002"}"#, "SIDECAR_CONTRADICTS_FOLDER"),
             (r#"{"file_name": "../../etc/passwd"}"#, "FILE_NAME_NOT_PLAIN"),
             (r#"{"file_name": "a\\b"}"#, "FILE_NAME_NOT_PLAIN"),

@@ -36,6 +36,7 @@ impl Inbox {
             let pending = |id: &&ExchangeId| table.slots.get(*id).is_some_and(|slot| slot.known.pending);
             let ours: Vec<ExchangeId> = ours.iter().filter(pending).copied().collect();
             let elsewhere: Vec<ExchangeId> = elsewhere.iter().filter(pending).copied().collect();
+            let ours = table.in_order(ours, &elsewhere);
             let number = |id| {
                 table.sequence += 1;
                 (id, table.sequence)

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use passerelle_proto::wire;
 use prost::Message;
 
+use super::order::StreamMark;
 use crate::systems::Caller;
 
 /// The format written here. Later ones are refused, not guessed.
@@ -32,6 +33,9 @@ pub(super) struct Entry {
     /// Ids of records that another agent of the agency has, or that expired undelivered.
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub(super) elsewhere: Vec<Bytes>,
+    /// A stream whose last record is gone from the journal.
+    #[prost(message, optional, tag = "8")]
+    pub(super) stream: Option<StreamMark>,
 }
 
 /// A record that became the agency's through this agent.
@@ -90,11 +94,24 @@ pub(super) struct Known {
     /// It went to another agent of the agency, or expired.
     #[prost(bool, tag = "17")]
     pub(super) elsewhere: bool,
+    /// Its place, when it is ordered: sender (`agency/agent`), stream, number there, and until when an earlier one could come.
+    #[prost(string, tag = "20")]
+    pub(super) sender: String,
+    #[prost(bytes = "bytes", tag = "21")]
+    pub(super) stream: Bytes,
+    #[prost(uint64, tag = "22")]
+    pub(super) number: u64,
+    #[prost(uint64, tag = "23")]
+    pub(super) stream_until_ms: u64,
 }
 
 impl Entry {
     pub(super) fn of_known(known: Known, envelope: Option<wire::Envelope>, body: Bytes) -> Self {
         Self { format: FORMAT, known: Some(known), envelope, body, ..Self::default() }
+    }
+
+    pub(super) fn of_stream(stream: StreamMark) -> Self {
+        Self { format: FORMAT, stream: Some(stream), ..Self::default() }
     }
 
     pub(super) fn of_acknowledgement(ours: Vec<Ours>, elsewhere: Vec<Bytes>) -> Self {

@@ -7,11 +7,14 @@
 
 mod acknowledging;
 mod entry;
+mod order;
 mod reading;
 mod table;
 mod taking;
 mod tidy;
 
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +33,7 @@ use passerelle_proto::envelope::{DecapsulationCache, VerifiedEnvelope};
 use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::{self, Reason};
 use prost::Message;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::metrics::{Counted, Tally};
 use crate::records::blocking::blocking;
@@ -41,6 +44,8 @@ use crate::spool::Spool;
 use crate::systems::Caller;
 
 use entry::{Entry, FORMAT, Known};
+use order::TURNS;
+pub(crate) use order::Wanted;
 pub use reading::InboxBody;
 pub(crate) use reading::Waiting;
 use table::Table;
@@ -64,6 +69,8 @@ struct Inner {
     tally: Tally,
     incoming: Incoming,
     taken: Taken,
+    /// Ordered records enter one after the other.
+    turns: [Arc<tokio::sync::Mutex<()>>; TURNS],
 }
 
 /// A record that was verified and opened.
@@ -123,6 +130,7 @@ impl Inbox {
             tally: Tally::default(),
             incoming: Incoming::default(),
             taken: Taken::default(),
+            turns: std::array::from_fn(|_| Arc::default()),
         })))
     }
 
@@ -185,8 +193,8 @@ impl Inbox {
     }
 
     /// Takes a record in: it is durable when this returns, and may be acknowledged then; it is pending. One that is in
-    /// stays as it is.
-    pub(crate) async fn receive(&self, arrived: Arrived, agency: &AgencyCode) -> Result<(), StoreError> {
+    /// stays as it is. False when a later one of its stream has entered: it is not taken in.
+    pub(crate) async fn receive(&self, arrived: Arrived, agency: &AgencyCode) -> Result<bool, StoreError> {
         let Arrived { envelope, key, body, leaf_index } = arrived;
         let ours = envelope.header().recipient_keys.iter().filter(|key| key.agency == agency.as_str());
         let mut known = Known {
@@ -207,8 +215,16 @@ impl Inbox {
             ..Known::default()
         };
         known.under(envelope.header());
+        known.placed(envelope.header());
         let (id, envelope) = (envelope.exchange_id(), envelope.envelope().clone());
-        self.enter(id, known, Some(envelope), body.unwrap_or_default()).await.map(drop)
+        let turn = match known.stream.first() {
+            Some(byte) => Some(Arc::clone(&self.0.turns[usize::from(*byte) % TURNS]).lock_owned().await),
+            None => None,
+        };
+        if self.table().comes_late(&id, &known) {
+            return Ok(false);
+        }
+        self.enter(id, known, Some(envelope), (body.unwrap_or_default(), turn)).await.map(|_new| true)
     }
 
     /// Remembers that an exchange was refused, so that it is refused for the same reason if it comes again. One that is in
@@ -224,7 +240,7 @@ impl Inbox {
             received_ms: now,
             ..Known::default()
         };
-        match self.enter(refused.exchange_id, known, None, Bytes::new()).await? {
+        match self.enter(refused.exchange_id, known, None, (Bytes::new(), None)).await? {
             true => self.remove_body(refused.exchange_id).await,
             false => Ok(()),
         }
@@ -236,7 +252,7 @@ impl Inbox {
         id: ExchangeId,
         mut known: Known,
         envelope: Option<wire::Envelope>,
-        body: Bytes,
+        (body, turn): (Bytes, Option<OwnedMutexGuard<()>>),
     ) -> Result<bool, StoreError> {
         {
             let mut table = self.table();
@@ -248,7 +264,12 @@ impl Inbox {
         }
         let (waits, why) = (known.waiting, Reason::try_from(known.refused).unwrap_or(Reason::Unspecified));
         let (entry, this) = (Entry::of_known(known.clone(), envelope, body).encode_to_vec(), self.clone());
-        let entered = self.0.log.append(entry, move |home| this.table().put(id, known, home)).await?;
+        let apply = move |home| {
+            let entered = this.table().put(id, known, home);
+            drop(turn);
+            entered
+        };
+        let entered = self.0.log.append(entry, apply).await?;
         if entered {
             self.0.tally.count_for(if waits { Counted::Received } else { Counted::Rejected }, why);
             self.tell();
@@ -327,6 +348,9 @@ fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Positio
     }
     for other in &entry.elsewhere {
         table.let_go(id(other)?, true);
+    }
+    if let Some(mark) = entry.stream {
+        table.streams.marked(mark, position);
     }
     if !entry.confirmed.is_empty() {
         table.confirm(id(&entry.confirmed)?);

@@ -8,6 +8,7 @@ use passerelle_pki::clock::Timestamp;
 use passerelle_proto::exchange_id::ExchangeId;
 
 use super::entry::Known;
+use super::order::Streams;
 
 /// How long an exchange is remembered after it has expired. From then on it is refused as expired.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(86_400);
@@ -30,6 +31,8 @@ pub(super) struct Table {
     pub(super) kept_bytes: u64,
     /// The last order given.
     pub(super) sequence: u64,
+    /// Of ordered records.
+    pub(super) streams: Streams,
 }
 
 impl Table {
@@ -43,6 +46,7 @@ impl Table {
                 return false;
             }
             slot.home = home;
+            self.streams.entered(&known, home);
             match known {
                 Known { waiting: false, elsewhere, .. } => drop(self.let_go(id, elsewhere)),
                 Known { pending: false, sequence, .. } => self.show(id, sequence),
@@ -50,6 +54,7 @@ impl Table {
             }
             return false;
         }
+        self.streams.entered(&known, home);
         if known.waiting {
             let order = if known.pending { &mut self.pending } else { &mut self.waiting };
             order.insert(known.sequence, id);
@@ -86,6 +91,7 @@ impl Table {
 
     /// Forgets what expired long ago and does not wait.
     pub(super) fn forget(&mut self, now: Timestamp) {
+        self.streams.forget(now);
         self.slots.retain(|_, slot| slot.known.waiting || !is_forgettable(slot.known.expires_ms, now));
     }
 

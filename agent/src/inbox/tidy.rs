@@ -56,8 +56,13 @@ impl Inbox {
             ids.push(id);
             entries.push(entry.encode_to_vec());
         }
+        let marks = self.table().streams.marks_in(oldest);
+        entries.extend(marks.iter().map(|(_, mark)| Entry::of_stream(mark.clone()).encode_to_vec()));
         let places = self.0.log.carry(entries)?;
         let mut table = self.table();
+        for ((key, _), place) in marks.iter().zip(places.iter().skip(ids.len())) {
+            table.streams.moved(key, *place);
+        }
         for (id, place) in ids.into_iter().zip(places) {
             if let Some(slot) = table.slots.get_mut(&id) {
                 slot.home = place;

@@ -72,6 +72,15 @@ pub struct Recipient {
     pub at: Option<Timestamp>,
 }
 
+/// The place of an ordered record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its stream, hexadecimal.
+    pub stream: String,
+    /// Its number there, from 1 on.
+    pub sequence: u64,
+}
+
 /// A sent record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -92,6 +101,9 @@ pub struct Record {
     /// Pointers of the fields that the agreement does not let leave, and that were removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_fields: Vec<String>,
+    /// Its place in its stream, when it is ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// When it was sealed.
     pub created_at: Timestamp,
     /// Until when it may be accepted and delivered.
@@ -177,6 +189,9 @@ pub struct InboxRecord {
     pub subjects: Vec<String>,
     /// The exchange that this answers.
     pub in_reply_to: Option<ExchangeId>,
+    /// Its place in its stream, when it is ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// Place of its event in the log.
     pub leaf_index: u64,
 }

@@ -32,6 +32,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<SendRequest, Fault> {
         content_type: fields.plain(CONTENT_TYPE.as_str()),
         expires_in: fields.parsed("passerelle-expires-in").map(Duration::from_secs),
         in_reply_to: fields.parsed("passerelle-in-reply-to"),
+        ordered: fields.parsed("passerelle-ordered").unwrap_or_default(),
         idempotency_key: fields.one("idempotency-key"),
     };
     fields.unknown(&KNOWN);
@@ -79,7 +80,7 @@ const KNOWN_OF_CALLS: [&str; 9] = [
 ];
 
 /// Every header that a record may have beside those of HTTP.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "passerelle-agreement",
     "passerelle-agreement-version",
     "passerelle-to",
@@ -93,6 +94,7 @@ const KNOWN: [&str; 13] = [
     "passerelle-file-name",
     "passerelle-expires-in",
     "passerelle-in-reply-to",
+    "passerelle-ordered",
 ];
 
 struct Fields<'a> {
@@ -243,11 +245,12 @@ mod tests {
             ("passerelle-subject", "ROYA%205678"),
             ("passerelle-expires-in", "60"),
             ("content-type", "application/pdf"),
+            ("passerelle-ordered", "true"),
             ("idempotency-key", "cle"),
         ]))
         .unwrap();
         assert_eq!(request.agreement, "ENT-2026-001");
-        assert_eq!(request.recipients.len(), 2);
+        assert!(request.ordered && request.recipients.len() == 2);
         assert_eq!(request.file_name.as_deref(), Some("relevé 1.pdf"));
         assert_eq!(request.subjects, ["TREM 1234", "ROYA 5678"]);
         assert_eq!(request.expires_in, Some(Duration::from_secs(60)));
@@ -261,6 +264,7 @@ mod tests {
             ("passerelle-to", "saaq,PAS BON"),
             ("passerelle-file-name", "%FF"),
             ("passerelle-expires-in", "demain"),
+            ("passerelle-ordered", "oui"),
             ("passerelle-service", "a"),
             ("passerelle-service", "b"),
             ("passerelle-finalite", "QC-A"),
@@ -268,7 +272,7 @@ mod tests {
         .unwrap_err();
         let problem = fault.problem();
         assert_eq!((problem.status, problem.code.as_str()), (400, "REQUEST_INVALID"));
-        for name in ["agreement", "to", "file-name", "expires-in", "service", "finalite"] {
+        for name in ["agreement", "to", "file-name", "expires-in", "ordered", "service", "finalite"] {
             let name = format!("passerelle-{name}");
             assert!(
                 problem.detail.contains(&name) && problem.detail_en.contains(&name),

@@ -288,6 +288,7 @@ async fn content(desk: Desk, Path(text): Path<String>) -> Result<Response, Fault
     let body = desk.inbox_open(&id(&text)?).await?;
     let (length, content_type) = (body.length(), body.view().content_type.clone());
     let name = body.view().file_name.as_deref().unwrap_or("contenu").to_owned();
+    let order = body.view().order.clone();
     let mut response = Body::from_stream(held_back(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length.into());
@@ -300,6 +301,12 @@ async fn content(desk: Desk, Path(text): Path<String>) -> Result<Response, Fault
     }
     if let Ok(content_type) = HeaderValue::try_from(content_type) {
         headers.insert("passerelle-content-type", content_type);
+    }
+    if let Some(order) = order
+        && let Ok(stream) = HeaderValue::try_from(order.stream)
+    {
+        headers.insert("passerelle-stream", stream);
+        headers.insert("passerelle-sequence", order.sequence.into());
     }
     Ok(response)
 }

@@ -6,10 +6,11 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire::{self, Reason};
 use prost::Message;
 
+use super::streams::StreamMark;
 use crate::metrics::Counted;
 use crate::records::digest::sha256;
 use crate::records::{
-    AgreementView, DenialView, ReceiptView, RecipientState, RecipientView, RecordState, RecordView,
+    AgreementView, DenialView, OrderView, ReceiptView, RecipientState, RecipientView, RecordState, RecordView,
 };
 
 /// The format written here. Later ones are refused, not guessed.
@@ -30,6 +31,9 @@ pub(super) struct Entry {
     pub(super) body: Bytes,
     #[prost(message, optional, tag = "5")]
     pub(super) change: Option<Change>,
+    /// A stream whose last record is gone from the journal.
+    #[prost(message, optional, tag = "6")]
+    pub(super) stream: Option<StreamMark>,
 }
 
 /// A record, without what is for its recipients only.
@@ -40,7 +44,7 @@ pub(super) struct Record {
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) header_digest: Bytes,
     #[prost(string, tag = "3")]
-    number: String,
+    pub(super) number: String,
     #[prost(uint32, tag = "4")]
     version: u32,
     #[prost(string, tag = "5")]
@@ -83,6 +87,14 @@ pub(super) struct Record {
     /// Shapes of the fields that were removed before it was sealed.
     #[prost(string, repeated, tag = "21")]
     pub(super) removed_fields: Vec<String>,
+    /// Its place in a stream of ordered records; empty and 0 without one.
+    #[prost(bytes = "bytes", tag = "22")]
+    stream: Bytes,
+    #[prost(uint64, tag = "23")]
+    sequence: u64,
+    /// Which of its key's streams that is.
+    #[prost(uint64, tag = "24")]
+    pub(super) generation: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -139,7 +151,11 @@ pub(super) const EXPIRED: u32 = 3;
 
 impl Entry {
     pub(super) fn of_record(record: Record, envelope: Option<wire::Envelope>, body: Bytes) -> Self {
-        Self { format: FORMAT, record: Some(record), envelope, body, change: None }
+        Self { format: FORMAT, record: Some(record), envelope, body, ..Self::default() }
+    }
+
+    pub(super) fn of_stream(stream: StreamMark) -> Self {
+        Self { format: FORMAT, stream: Some(stream), ..Self::default() }
     }
 
     pub(super) fn of_change(change: Change) -> Self {
@@ -166,6 +182,7 @@ impl Change {
 impl Record {
     pub(super) fn new(header: &wire::Header, header_bytes: &[u8], sealed_bytes: u64, spooled: bool) -> Self {
         let agreement = header.agreement.clone().unwrap_or_default();
+        let order = header.order.clone().unwrap_or_default();
         let recipient = |agency: &String| Recipient { agency: agency.clone(), ..Recipient::default() };
         Self {
             exchange_id: header.exchange_id.clone(),
@@ -182,6 +199,8 @@ impl Record {
             spooled,
             sealed_bytes,
             header_bytes: header_bytes.len() as u64,
+            stream: order.stream,
+            sequence: order.sequence,
             ..Self::default()
         }
     }
@@ -189,6 +208,16 @@ impl Record {
     /// Neither accepted nor denied yet.
     pub(super) fn is_waiting(&self) -> bool {
         self.receipt.is_none() && self.denial.is_none()
+    }
+
+    /// Its stream and its number there.
+    pub(super) fn place(&self) -> Option<(&Bytes, u64)> {
+        (!self.stream.is_empty()).then_some((&self.stream, self.sequence))
+    }
+
+    /// Whether the gateway refused it for this.
+    pub(super) fn denied_for(&self, reason: Reason) -> bool {
+        self.denial.as_ref().is_some_and(|denial| denial.reason == i32::from(reason))
     }
 
     /// Takes a change over; false when it tells nothing new. What is settled stays.
@@ -247,6 +276,7 @@ impl Record {
             content_type: self.content_type.clone(),
             length: self.length,
             removed_fields: self.removed_fields.clone(),
+            order: OrderView::of(&self.stream, self.sequence),
             created_at: Timestamp::from_millis(self.created_ms),
             expires_at: Timestamp::from_millis(self.expires_ms),
             receipt,

@@ -8,9 +8,12 @@
 //! crash at any point neither loses nor doubles anything.
 
 mod entry;
+mod streams;
 mod table;
 mod tidy;
 
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +38,7 @@ use crate::records::{
 use crate::spool::Spool;
 
 use entry::{Change, Denial, Entry, FORMAT, Receipt, Recipient, Record};
+pub(crate) use streams::{Numbered, Numbering, StreamKey};
 pub(crate) use table::Lane;
 use table::Table;
 
@@ -169,7 +173,7 @@ impl Outbox {
         sealed: Sealed,
         held: Option<(KeyHeld, [u8; 32])>,
     ) -> Result<Accepted, SendError> {
-        let Sealed { exchange_id, envelope, body, removed_fields } = sealed;
+        let Sealed { exchange_id, envelope, body, removed_fields, numbered } = sealed;
         let header = wire::Header::decode(envelope.header.clone())
             .map_err(|_| StoreError::Damaged("the header just sealed cannot be read"))?;
         let sealed_bytes = passerelle_proto::envelope::sealed_length(header.plaintext_length);
@@ -179,6 +183,7 @@ impl Outbox {
         }
         let mut record = Record::new(&header, &envelope.header, sealed_bytes, body.is_none());
         record.removed_fields.clone_from(&removed_fields);
+        record.generation = numbered.as_ref().map_or(0, |numbered| numbered.generation);
         if let Some((held, request)) = &held {
             (record.key, record.request) = (held.key.to_vec().into(), request.to_vec().into());
         }
@@ -186,8 +191,8 @@ impl Outbox {
         let this = self.clone();
         let apply = move |home| {
             this.table().put(exchange_id, record, home);
-            // Only now: before, the same key must still find the request under way.
-            drop(held);
+            // Only now: before, the same key must still find the request under way, and the number is not taken.
+            drop((held, numbered));
         };
         if let Err(error) = self.0.log.append(entry.encode_to_vec(), apply).await {
             // What is not in the journal is not in the outbox; if it cannot go now, it is swept at the next opening.
@@ -430,6 +435,9 @@ fn fold(table: &mut Table, payload: Bytes, position: passerelle_journal::Positio
         |bytes: &Bytes| ExchangeId::from_bytes(bytes).map_err(|_| StoreError::Damaged("an id in the outbox"));
     if let Some(record) = entry.record {
         table.put(id(&record.exchange_id)?, record.clone(), position);
+    }
+    if let Some(mark) = entry.stream {
+        table.streams.marked(mark, position);
     }
     if let Some(change) = entry.change {
         table.merge(id(&change.exchange_id)?, &change);

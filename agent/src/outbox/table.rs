@@ -7,6 +7,7 @@ use passerelle_pki::clock::Timestamp;
 use passerelle_proto::exchange_id::ExchangeId;
 
 use super::entry::{Change, Record};
+use super::streams::Streams;
 use crate::records::{Limits, Progress, RecordView};
 
 /// What a record waits for.
@@ -48,6 +49,7 @@ pub(super) struct Table {
     pub(super) claimed: HashSet<[u8; 32]>,
     upload: BTreeSet<ExchangeId>,
     submit: BTreeSet<ExchangeId>,
+    pub(super) streams: Streams,
     pub(super) queued: usize,
     pub(super) queued_bytes: u64,
     /// Records by their last change.
@@ -69,6 +71,12 @@ impl Table {
         if waiting {
             self.queued += 1;
             self.queued_bytes += record.sealed_bytes;
+        }
+        // One that is carried over comes after those that it goes before.
+        if let Some(before) = self.streams.put(id, &record, home)
+            && !self.streams.has_turn(before, &record)
+        {
+            self.submit.remove(&before);
         }
         let at_ms = match record.changed {
             0 => record.created_ms,
@@ -110,16 +118,22 @@ impl Table {
             self.keys.remove(&key);
         }
         if slot.record.is_waiting() {
-            self.leave_queue(id, slot.record.sealed_bytes);
+            self.leave_queue(id, &slot.record);
         }
         Some(slot)
     }
 
-    fn leave_queue(&mut self, id: ExchangeId, sealed_bytes: u64) {
+    fn leave_queue(&mut self, id: ExchangeId, record: &Record) {
         self.queued -= 1;
-        self.queued_bytes -= sealed_bytes;
+        self.queued_bytes -= record.sealed_bytes;
         self.upload.remove(&id);
         self.submit.remove(&id);
+        // One that is with a taker lines up when it is given back.
+        let next =
+            self.streams.leave(record).filter(|next| self.slots.get(next).is_some_and(|slot| !slot.sent));
+        if let Some(next) = next {
+            self.line_up(next);
+        }
     }
 
     /// Whom a key belongs to.
@@ -128,13 +142,14 @@ impl Table {
         self.slots.get(id).map(|slot| (*id, slot))
     }
 
-    /// Lets a waiting record be taken, by the lane that it needs.
+    /// Lets a waiting record be taken, by the lane that it needs; an ordered one is submitted when it is its turn.
     pub(super) fn line_up(&mut self, id: ExchangeId) {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.record.is_waiting()) else { return };
         slot.sent = false;
         match slot.record.spooled && !slot.uploaded {
             true => self.upload.insert(id),
-            false => self.submit.insert(id),
+            false if self.streams.has_turn(id, &slot.record) => self.submit.insert(id),
+            false => false,
         };
     }
 
@@ -161,9 +176,10 @@ impl Table {
         if !waited || slot.record.is_waiting() {
             return false;
         }
-        let (bytes, spooled) = (slot.record.sealed_bytes, slot.record.spooled);
-        self.leave_queue(id, bytes);
-        spooled
+        let record = slot.record.clone();
+        self.streams.refused(&record);
+        self.leave_queue(id, &record);
+        record.spooled
     }
 
     /// Forgets finished records that are too old, or too many.

@@ -101,7 +101,10 @@ impl Receiver {
             Some(delivered.body)
         };
         let (id, arrived) = (verified.exchange_id(), Arrived { envelope: verified, key, body, leaf_index });
-        self.inbox.receive(arrived, us).await?;
+        if !self.inbox.receive(arrived, us).await? {
+            tracing::error!(%id, sender = %peeked.sender_agency, "ALARM: the gateway gave an ordered record after a later one");
+            return Err(Fault::Refused(Reason::SequencePassed));
+        }
         self.inbox.incoming().ended(id);
         Ok(())
     }

@@ -16,6 +16,16 @@ use crate::identity::house::{DAY, Member};
 
 /// A record of these bytes, with a file name and a person that only the recipient may see.
 pub(crate) fn sealed(from: &Member, to: &Member, text: &[u8], created: Timestamp) -> Sealed {
+    ordered(from, to, (text, None), created)
+}
+
+/// The same, with a place in a stream perhaps.
+pub(crate) fn ordered(
+    from: &Member,
+    to: &Member,
+    (text, order): (&[u8], Option<wire::Order>),
+    created: Timestamp,
+) -> Sealed {
     let draft = HeaderDraft {
         kind: wire::ExchangeKind::Record,
         sender: from.id.clone(),
@@ -35,7 +45,7 @@ pub(crate) fn sealed(from: &Member, to: &Member, text: &[u8], created: Timestamp
         created,
         expires: created.plus(7 * DAY),
         in_reply_to: None,
-        order: None,
+        order,
         content_type: "text/plain".to_owned(),
         attributes: wire::SealedAttributes {
             file_name: "avis.txt".to_owned(),
@@ -53,6 +63,7 @@ pub(crate) fn sealed(from: &Member, to: &Member, text: &[u8], created: Timestamp
         envelope: record.envelope,
         body: Some(record.body),
         removed_fields: Vec::new(),
+        numbered: None,
     }
 }
 

@@ -6,7 +6,7 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire;
 use serde::Serialize;
 
-use super::record_view::AgreementView;
+use super::record_view::{AgreementView, OrderView};
 use super::time::rfc3339;
 
 /// A record that waits in the inbox.
@@ -52,6 +52,9 @@ pub struct InboxView {
     /// The exchange that this answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<ExchangeId>,
+    /// Its place in its stream, when it is ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderView>,
     /// Place of its event in the log.
     pub leaf_index: u64,
 }
@@ -94,6 +97,7 @@ impl InboxView {
             acting_user: given(attributes.acting_user),
             subjects: attributes.subjects,
             in_reply_to: ExchangeId::from_bytes(&header.in_reply_to).ok(),
+            order: header.order.as_ref().and_then(|order| OrderView::of(&order.stream, order.sequence)),
             leaf_index,
         }
     }

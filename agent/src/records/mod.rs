@@ -31,7 +31,7 @@ pub use error::{InboxError, SendError, StartError, StoreError};
 pub use inbox_view::{InboxFilter, InboxView};
 pub use limits::Limits;
 pub use record_view::{
-    Accepted, AgreementView, DenialView, ReceiptView, RecipientState, RecipientView, RecordFilter,
+    Accepted, AgreementView, DenialView, OrderView, ReceiptView, RecipientState, RecipientView, RecordFilter,
     RecordState, RecordView,
 };
 pub use request::SendRequest;

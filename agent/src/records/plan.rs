@@ -10,7 +10,7 @@ use bytes::Bytes;
 use passerelle_pki::clock::{SharedClock, Timestamp};
 use passerelle_pki::name::AgencyCode;
 use passerelle_proto::agreement::{self, Method, Refusal, VerifiedAgreement};
-use passerelle_proto::envelope::limits::LIFETIME_LIMIT_MS;
+use passerelle_proto::envelope::limits::{LIFETIME_LIMIT_MS, STREAM_ID_SIZE};
 use passerelle_proto::envelope::{EncapsulationCache, HeaderDraft, RecipientPublicKey};
 use passerelle_proto::reason;
 use passerelle_proto::wire::{self, ExchangeKind, Reason};
@@ -94,7 +94,8 @@ impl Planner {
         let rules = ours.and_then(|agreement| agreement.agreement().field_rules(&draft.service)).cloned();
         let recipients = self.keys(&draft.recipients)?;
         let (signer, encapsulations) = (self.identity.signer(), Arc::clone(&self.encapsulations));
-        Ok(Plan { draft, recipients, signer, encapsulations, spool: spool.clone(), length_max, rules })
+        let (spool, numbering) = (spool.clone(), None);
+        Ok(Plan { draft, recipients, signer, encapsulations, spool, length_max, rules, numbering })
     }
 
     /// The version to rely on. None only where nothing is checked.
@@ -176,7 +177,7 @@ impl Planner {
             created,
             expires: self.expires(request, created)?,
             in_reply_to: request.in_reply_to,
-            order: None,
+            order: request.ordered.then(longest_order),
             content_type: request
                 .content_type
                 .clone()
@@ -217,6 +218,11 @@ impl Planner {
         }
         Ok(keys)
     }
+}
+
+/// Keeps the room that a number may need; the number itself is taken when the body is sealed.
+fn longest_order() -> wire::Order {
+    wire::Order { stream: Bytes::from_static(&[0; STREAM_ID_SIZE]), sequence: u64::MAX }
 }
 
 type Field = (&'static str, &'static str, &'static str);

@@ -113,6 +113,21 @@ pub struct AgreementView {
     pub version: u32,
 }
 
+/// The place of an ordered record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderView {
+    /// Its stream, hexadecimal: of one sending agent, one agreement and one set of recipients.
+    pub stream: String,
+    /// Its number there, from 1 on; a missing one was refused for good.
+    pub sequence: u64,
+}
+
+impl OrderView {
+    pub(crate) fn of(stream: &[u8], sequence: u64) -> Option<Self> {
+        (!stream.is_empty()).then(|| Self { stream: hex::encode(stream), sequence })
+    }
+}
+
 /// A sent record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RecordView {
@@ -133,6 +148,9 @@ pub struct RecordView {
     /// Pointers of the fields that the agreement does not let leave, and that were removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed_fields: Vec<String>,
+    /// Its place in its stream, when it is ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderView>,
     /// When it was sealed.
     #[serde(serialize_with = "rfc3339")]
     pub created_at: Timestamp,

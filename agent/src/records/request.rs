@@ -38,6 +38,8 @@ pub struct SendRequest {
     pub expires_in: Option<Duration>,
     /// The exchange that this answers.
     pub in_reply_to: Option<ExchangeId>,
+    /// To be delivered after the earlier ordered records to the same recipients under the same agreement.
+    pub ordered: bool,
     /// Under the same key, the same request is sent once, however often it is asked for.
     pub idempotency_key: Option<String>,
 }
@@ -78,6 +80,9 @@ impl SendRequest {
         self.subjects.iter().for_each(|subject| put(subject.as_bytes()));
         put(&self.expires_in.unwrap_or_default().as_millis().to_be_bytes());
         put(self.in_reply_to.as_ref().map_or(&[][..], |id| &id.as_bytes()[..]));
+        if self.ordered {
+            put(b"ordered");
+        }
         bytes
     }
 }
@@ -95,7 +100,9 @@ mod tests {
         };
         let moved = SendRequest { subjects: vec!["a".into(), "bc".into()], ..request.clone() };
         let other_key = SendRequest { idempotency_key: Some("k".into()), ..request.clone() };
+        let ordered = SendRequest { ordered: true, ..request.clone() };
         assert_ne!(request.canonical(), moved.canonical());
+        assert_ne!(request.canonical(), ordered.canonical());
         assert_eq!(request.canonical(), other_key.canonical());
     }
 

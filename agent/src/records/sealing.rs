@@ -14,8 +14,10 @@ use passerelle_proto::exchange_id::ExchangeId;
 use passerelle_proto::wire;
 use ring::hmac;
 use ring::rand::SystemRandom;
+use tokio::runtime::Handle;
 
 use super::{SendError, StoreError};
+use crate::outbox::{Numbered, Numbering};
 use crate::spool::{Spool, SpoolWriter};
 
 /// Everything but the body.
@@ -30,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) length_max: u64,
     /// Which fields may leave, of a record; applied before the body comes here.
     pub(crate) rules: Option<FieldRules>,
+    /// Where an ordered record takes its number.
+    pub(crate) numbering: Option<Numbering>,
 }
 
 /// A sealed record. A body in the spool is durable there.
@@ -41,6 +45,8 @@ pub(crate) struct Sealed {
     pub(crate) body: Option<Bytes>,
     /// Shapes of the fields that were removed before.
     pub(crate) removed_fields: Vec<String>,
+    /// The number that it has taken; it counts when the record is durable.
+    pub(crate) numbered: Option<Numbered>,
 }
 
 /// Where the sealed chunks go.
@@ -51,7 +57,7 @@ enum Laid {
 
 /// Seals a body to its end. `seen` is shown the plaintext. Blocking.
 pub(crate) fn seal(plan: Plan, body: impl Read, mut seen: impl FnMut(&[u8])) -> Result<Sealed, SendError> {
-    let Plan { draft, recipients, signer, encapsulations, spool, length_max, rules: _ } = plan;
+    let Plan { draft, recipients, signer, encapsulations, spool, length_max, rules: _, numbering } = plan;
     let random = SystemRandom::new();
     let sealing = Sealing { signer: signer.as_ref(), encapsulations: &encapsulations, random: &random };
     let mut sealer = Sealer::new(draft, &recipients, sealing).map_err(SendError::Seal)?;
@@ -71,6 +77,14 @@ pub(crate) fn seal(plan: Plan, body: impl Read, mut seen: impl FnMut(&[u8])) -> 
             break;
         }
     }
+    // Only now that the body is here: a slow one keeps nobody waiting.
+    let numbered = match numbering {
+        Some(numbering) => Some(Handle::current().block_on(numbering.take())?),
+        None => None,
+    };
+    if let Some(numbered) = &numbered {
+        sealer.place(numbered.order.clone());
+    }
     let envelope = sealer.finish(signer.as_ref()).map_err(SendError::Seal)?;
     let body = match laid {
         Laid::Memory(body, _) => Some(body.into()),
@@ -79,7 +93,7 @@ pub(crate) fn seal(plan: Plan, body: impl Read, mut seen: impl FnMut(&[u8])) -> 
             None
         }
     };
-    Ok(Sealed { exchange_id, envelope, body, removed_fields: Vec::new() })
+    Ok(Sealed { exchange_id, envelope, body, removed_fields: Vec::new(), numbered })
 }
 
 /// Reads a body that was sealed before, only to see whether it is the same. Blocking.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::post::Failure;
 use super::view::DeadLetter;
 use super::{WebhookError, WebhookSettings};
+use crate::inbox::Wanted;
 use crate::link::Backoff;
 
 const FORMAT: u32 = 1;
@@ -101,12 +102,21 @@ impl Attempts {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a record is to be tried now.
-    pub(super) fn is_due(&self, id: &ExchangeId, now: Timestamp) -> bool {
-        self.table()
-            .attempts
-            .get(id)
-            .is_none_or(|attempt| attempt.standing == Standing::Retrying && attempt.at_ms <= now.as_millis())
+    /// Whether a record is to be tried now. Those after it in its stream wait with it until it is taken or given up.
+    pub(super) fn wanted(&self, id: &ExchangeId, now: Timestamp) -> Wanted {
+        match self.table().attempts.get(id) {
+            None => Wanted::Now,
+            Some(attempt) => match attempt.standing {
+                Standing::Retrying if attempt.at_ms <= now.as_millis() => Wanted::Now,
+                Standing::Retrying | Standing::Announced => Wanted::Later,
+                Standing::Dead => Wanted::No,
+            },
+        }
+    }
+
+    #[cfg(test)]
+    fn is_due(&self, id: &ExchangeId, now: Timestamp) -> bool {
+        self.wanted(id, now) == Wanted::Now
     }
 
     /// When the next one is due that was tried before.

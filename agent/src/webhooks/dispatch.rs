@@ -19,6 +19,7 @@ use super::message::Message;
 use super::post::{Failure, Poster};
 use super::view::WebhookView;
 use crate::agent::Agent;
+use crate::inbox::Wanted;
 use crate::link;
 use crate::records::{InboxError, InboxView};
 
@@ -157,8 +158,14 @@ impl Webhook {
         if free == 0 || self.last().paused.is_some_and(|until| now < until) {
             return Vec::new();
         }
-        let due = self.agent.inbox_pick(free, &|id, agreement| {
-            self.settings.covers.has(agreement) && !flying.contains(id) && self.attempts.is_due(id, now)
+        let due = self.agent.inbox_pick_in_order(free, &|id, agreement| match self
+            .settings
+            .covers
+            .has(agreement)
+        {
+            false => Wanted::No,
+            true if flying.contains(id) => Wanted::Later,
+            true => self.attempts.wanted(id, now),
         });
         if due.is_empty() && flying.is_empty() && self.attempts.next_due().is_some_and(|due| due <= now) {
             // Somebody else confirmed it.

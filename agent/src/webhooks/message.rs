@@ -106,6 +106,10 @@ fn describe(view: &InboxView, put: &mut impl FnMut(&'static str, &str)) {
     encoded("passerelle-case-reference", view.case_reference.as_deref().unwrap_or_default());
     encoded("passerelle-acting-user", view.acting_user.as_deref().unwrap_or_default());
     encoded("passerelle-in-reply-to", &view.in_reply_to.map(|id| id.to_string()).unwrap_or_default());
+    if let Some(order) = &view.order {
+        encoded("passerelle-stream", &order.stream);
+        encoded("passerelle-sequence", &order.sequence.to_string());
+    }
     for subject in &view.subjects {
         encoded("passerelle-subject", subject);
     }
