@@ -5,6 +5,7 @@
 //! both demand that the detail belongs to the kind.
 
 mod detail;
+pub mod erasure;
 
 use prost::Message;
 
@@ -40,6 +41,9 @@ pub enum EventError {
     /// The detail is missing, or belongs to another kind of event.
     #[error("the detail does not belong to an event of kind {0}")]
     Detail(&'static str),
+    /// The erasure it tells of is not one that the rules allow.
+    #[error("the erasure is not one that the rules allow")]
+    Erasure(#[source] erasure::ErasureError),
 }
 
 /// The entry of an event.
@@ -77,7 +81,13 @@ fn check(event: &wire::Event) -> Result<(), EventError> {
         return Err(EventError::Thumbprint(actor.tls_certificate.len()));
     }
     let kind = EventKind::try_from(event.kind).map_err(|_| EventError::Kind(event.kind))?;
-    if belongs(kind, event.detail.as_ref())? { Ok(()) } else { Err(EventError::Detail(kind.as_str_name())) }
+    if !belongs(kind, event.detail.as_ref())? {
+        return Err(EventError::Detail(kind.as_str_name()));
+    }
+    match &event.detail {
+        Some(Detail::Erasure(detail)) => erasure::check(detail, event.time_ms).map_err(EventError::Erasure),
+        _ => Ok(()),
+    }
 }
 
 /// Which detail each kind of event carries.
@@ -107,6 +117,7 @@ fn belongs(kind: EventKind, detail: Option<&Detail>) -> Result<bool, EventError>
         | EventKind::AgreementRevoked
         | EventKind::AgreementRejected => matches!(detail, Some(Detail::Agreement(_))),
         EventKind::LogRead | EventKind::OperatorDenied => matches!(detail, Some(Detail::Access(_))),
+        EventKind::ContentsErased => matches!(detail, Some(Detail::Erasure(_))),
         EventKind::GatewayStarted | EventKind::GatewayStopped => matches!(detail, Some(Detail::Gateway(_))),
     })
 }

@@ -94,6 +94,14 @@ fn detail(event: &wire::Event) -> Vec<(&'static str, String)> {
                 ("enabled", enabled.to_owned()),
             ]
         }
+        Some(Detail::Erasure(erasure)) => {
+            let entries: u64 = erasure.ranges.iter().map(|range| range.end.saturating_sub(range.first)).sum();
+            vec![
+                ("agreement", erasure.agreement.clone()),
+                ("entries", entries.to_string()),
+                ("before", Timestamp::from_millis(erasure.before_ms).to_string()),
+            ]
+        }
         Some(Detail::KeyBundle(_)) | None => Vec::new(),
     }
 }

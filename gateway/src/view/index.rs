@@ -103,7 +103,10 @@ fn each_value(event: &wire::Event, mut emit: impl FnMut(Field, &[u8])) {
             }
         }
         Some(Detail::KeyBundle(_) | Detail::Service(_)) => emit_actor(event, &mut emit),
-        Some(Detail::Access(_) | Detail::Gateway(_)) | None => {}
+        Some(Detail::Erasure(detail)) if !detail.agreement.is_empty() => {
+            emit(Field::Agreement, detail.agreement.as_bytes());
+        }
+        Some(Detail::Access(_) | Detail::Gateway(_) | Detail::Erasure(_)) | None => {}
     }
 }
 

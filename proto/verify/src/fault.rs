@@ -76,6 +76,10 @@ pub enum EntryFault {
     Disagrees,
     /// It is missing, or cut: its bundle ends before.
     Missing,
+    /// Its contents are erased, and no event after it says so: who holds the files removed them.
+    ErasedUnlogged,
+    /// Its contents are erased under a rule whose period was not over for it.
+    ErasedEarly,
     /// It is in the log, but is not an event.
     Undecodable(String),
 }
@@ -184,6 +188,12 @@ impl Fault {
                     "entry {index} ({bundle}) and its tile disagree, and neither leads to the signed root"
                 ),
                 EntryFault::Missing => format!("entry {index} ({bundle}) is missing or cut"),
+                EntryFault::ErasedUnlogged => format!(
+                    "the contents of entry {index} ({bundle}) are erased, and no event of the log says so: they were removed unlawfully"
+                ),
+                EntryFault::ErasedEarly => format!(
+                    "the contents of entry {index} ({bundle}) are erased, and the period of the erasure that names it was not over"
+                ),
                 EntryFault::Undecodable(why) => format!("entry {index} ({bundle}) is not an event: {why}"),
             },
             Self::Tile { path, reason } => format!("{path} {}", tile_en(reason)),

@@ -30,6 +30,12 @@ pub(crate) fn fault(fault: &Fault) -> String {
                 "l'entrée {index} ({bundle}) et sa tuile se contredisent, et ni l'une ni l'autre ne mène à la racine signée"
             ),
             EntryFault::Missing => format!("l'entrée {index} ({bundle}) est absente ou tronquée"),
+            EntryFault::ErasedUnlogged => format!(
+                "le contenu de l'entrée {index} ({bundle}) est effacé et aucun événement du journal ne le dit : il a été retiré illicitement"
+            ),
+            EntryFault::ErasedEarly => format!(
+                "le contenu de l'entrée {index} ({bundle}) est effacé alors que le délai de l'effacement qui la nomme n'était pas écoulé"
+            ),
             EntryFault::Undecodable(why) => {
                 format!("l'entrée {index} ({bundle}) n'est pas un événement : {why}")
             }

@@ -9,6 +9,7 @@
 
 mod blame;
 mod cli;
+mod erasure;
 mod evidence;
 mod fault;
 mod folder;
@@ -22,6 +23,7 @@ mod verify;
 mod walk;
 
 pub use cli::{run, run_with};
+pub use erasure::Erased;
 pub use fault::{EntryFault, Fault, TileFault, Which};
 pub use folder::Folder;
 pub use remote::{Remote, RemoteOptions};

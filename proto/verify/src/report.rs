@@ -42,6 +42,17 @@ impl Report<'_> {
             lines.push(format!("Il prolonge le point de contrôle antérieur de {old_size} entrées."));
             lines.push(format!("It extends the earlier checkpoint of {old_size} entries."));
         }
+        let erased = &verdict.erased;
+        if erased.events > 0 {
+            lines.push(format!(
+                "Contenus effacés : {} entrées, à la fin de leur délai selon {} événements du journal ; {} restent à effacer.",
+                erased.entries, erased.events, erased.pending
+            ));
+            lines.push(format!(
+                "Contents erased: {} entries, at the end of their period by {} events of the log; {} are still to be erased.",
+                erased.entries, erased.events, erased.pending
+            ));
+        }
         let strays = verdict.strays.as_ref();
         if let Some(strays) = strays.filter(|strays| strays.count > 0) {
             lines.push(format!(
@@ -57,6 +68,7 @@ impl Report<'_> {
             "root": root.to_string(),
             "files": files,
             "entry_bytes": verdict.entry_bytes,
+            "erased": { "entries": erased.entries, "pending": erased.pending, "events": erased.events },
             "old_size": verdict.old_size,
             "strays": strays.map(|strays| json!({ "count": strays.count, "first": strays.named })),
         });

@@ -3,6 +3,7 @@
 use passerelle_proto::tlog::note::NOTE_LIMIT;
 use passerelle_proto::tlog::{Hash, NoteVerifier, VerifiedCheckpoint};
 
+use crate::erasure::Erased;
 use crate::fault::{Fault, Which};
 use crate::source::{Fetched, LogSource, SourceError};
 use crate::strays::Strays;
@@ -36,6 +37,8 @@ pub struct Verdict {
     pub files: u64,
     /// Bytes in all entries.
     pub entry_bytes: u64,
+    /// What was erased, lawfully as far as the log shows.
+    pub erased: Erased,
     /// Entries at the earlier checkpoint, when one was given.
     pub old_size: Option<u64>,
     /// Files that the checkpoint does not call for; `None` when the source cannot list its files.
@@ -59,8 +62,8 @@ impl From<Fault> for VerifyError {
     }
 }
 
-/// Checks a whole log: the checkpoint's signature, every entry, every tile, and the earlier checkpoint if one is given.
-/// Memory does not grow with the log.
+/// Checks a whole log: the checkpoint's signature, every entry, every tile, every erasure, and the earlier checkpoint if one is given.
+/// Memory does not grow with the log, only with the number of ranges that were erased.
 ///
 /// # Errors
 /// [`VerifyError::Bad`] with the first bad thing, [`VerifyError::Unreadable`] when the log could not be read.
@@ -87,6 +90,7 @@ pub fn verify_log(source: &dyn LogSource, checks: &mut Checks<'_>) -> Result<Ver
         root: *checkpoint.root(),
         files: walked.files,
         entry_bytes: walked.entry_bytes,
+        erased: walked.erased,
         old_size: checks.old.map(VerifiedCheckpoint::size),
         strays: listed.then_some(strays),
     })

@@ -8,6 +8,7 @@ use passerelle_proto::tlog::tree::complete_root;
 use passerelle_proto::tlog::{Frontier, Hash, TilePath, VerifiedCheckpoint, leaf_hash};
 
 use crate::blame::{Dispute, Right, settle};
+use crate::erasure::{Erased, Erasures};
 use crate::fault::{EntryFault, Fault, TileFault};
 use crate::source::{Fetched, LogSource};
 use crate::verify::{Checks, VerifyError};
@@ -16,6 +17,7 @@ use crate::verify::{Checks, VerifyError};
 pub(crate) struct Walked {
     pub(crate) files: u64,
     pub(crate) entry_bytes: u64,
+    pub(crate) erased: Erased,
 }
 
 pub(crate) struct Walk<'a> {
@@ -26,6 +28,7 @@ pub(crate) struct Walk<'a> {
     frontier: Frontier,
     /// For each level, the computed hashes of its tile that is not complete yet.
     edges: Vec<Vec<Hash>>,
+    erasures: Erasures,
     counted: Walked,
 }
 
@@ -36,6 +39,9 @@ struct Hashed {
     form: Option<BundleError>,
     /// First entry whose content is refused: its place in the bundle, and why.
     refused: Option<(usize, String)>,
+    /// Places of entries without a byte, and the time of the last event before: markers of erasure, unless the tile
+    /// says that they were logged so.
+    empty: Vec<(usize, u64)>,
 }
 
 impl<'a> Walk<'a> {
@@ -51,7 +57,8 @@ impl<'a> Walk<'a> {
             old,
             frontier: Frontier::new(),
             edges: Vec::new(),
-            counted: Walked { files: 0, entry_bytes: 0 },
+            erasures: Erasures::default(),
+            counted: Walked { files: 0, entry_bytes: 0, erased: Erased::default() },
         }
     }
 
@@ -59,8 +66,8 @@ impl<'a> Walk<'a> {
         (checks.progress)(0, self.size);
         for path in level_tiles(Level::Entries, self.size) {
             let bytes = self.read(path)?;
-            let hashed = self.hash(&bytes, path, checks);
-            self.compare_entries(path, &hashed)?;
+            let mut hashed = self.hash(&bytes, path, checks);
+            self.compare_entries(path, &mut hashed)?;
             self.check_earlier(path, &bytes)?;
             for leaf in hashed.leaves {
                 self.push(leaf)?;
@@ -77,6 +84,10 @@ impl<'a> Walk<'a> {
         if self.frontier.root() != *self.root {
             return Err(self.rewritten().into());
         }
+        self.counted.erased = std::mem::take(&mut self.erasures).settle().map_err(|(index, reason)| {
+            let bundle = TilePath::in_tree(Level::Entries, index / u64::from(FULL_WIDTH), self.size);
+            bundle.map_or_else(|| self.rewritten(), |bundle| Fault::Entry { index, bundle, reason })
+        })?;
         Ok(self.counted)
     }
 
@@ -116,13 +127,20 @@ impl<'a> Walk<'a> {
     }
 
     fn hash(&mut self, bytes: &[u8], path: TilePath, checks: &Checks<'_>) -> Hashed {
-        let mut hashed = Hashed { leaves: Vec::new(), form: None, refused: None };
+        let mut hashed = Hashed { leaves: Vec::new(), form: None, refused: None, empty: Vec::new() };
         for entry in bundle::entries(bytes, path.width()) {
             match entry {
                 Ok(entry) => {
                     self.counted.entry_bytes += u64::try_from(entry.len()).unwrap_or(0);
-                    if let (Some(check), None) = (checks.entry, &hashed.refused) {
-                        hashed.refused = check(entry).err().map(|why| (hashed.leaves.len(), why));
+                    let place = hashed.leaves.len();
+                    if entry.is_empty() {
+                        hashed.empty.push((place, self.erasures.last_ms()));
+                    } else {
+                        let index = path.first() + u64::try_from(place).unwrap_or(0);
+                        self.erasures.entry(index, entry);
+                        if let (Some(check), None) = (checks.entry, &hashed.refused) {
+                            hashed.refused = check(entry).err().map(|why| (place, why));
+                        }
                     }
                     hashed.leaves.push(leaf_hash(entry));
                 }
@@ -133,12 +151,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Compares the entries of a bundle with the tile of level 0 over them.
-    fn compare_entries(&mut self, bundle: TilePath, hashed: &Hashed) -> Result<(), VerifyError> {
+    fn compare_entries(&mut self, bundle: TilePath, hashed: &mut Hashed) -> Result<(), VerifyError> {
         let entry_fault = |position: usize, reason| {
             let index = bundle.first() + u64::try_from(position).unwrap_or(0);
             VerifyError::from(Fault::Entry { index, bundle, reason })
         };
         let (path, bytes, stored) = self.read_hashes(0, bundle.index())?;
+        self.keep_erased(bundle, hashed, &stored);
         let differs = stored.iter().zip(&hashed.leaves).position(|(stored, computed)| stored != computed);
         if let Some(position) = differs {
             let mut computed = hashed.leaves.clone();
@@ -161,6 +180,18 @@ impl<'a> Walk<'a> {
             return Err(entry_fault(*position, EntryFault::Undecodable(why.clone())));
         }
         self.check_earlier(path, &bytes)
+    }
+
+    /// The leaf hash of an erased entry stands: it is the tile's, which the tiles above and the root vouch for.
+    fn keep_erased(&mut self, bundle: TilePath, hashed: &mut Hashed, stored: &[Hash]) {
+        for (place, last_ms) in std::mem::take(&mut hashed.empty) {
+            if let (Some(leaf), Some(stored)) = (hashed.leaves.get_mut(place), stored.get(place))
+                && leaf != stored
+            {
+                *leaf = *stored;
+                self.erasures.marked(bundle.first() + u64::try_from(place).unwrap_or(0), last_ms);
+            }
+        }
     }
 
     fn read_hashes(&mut self, level: u8, index: u64) -> Result<(TilePath, Vec<u8>, Vec<Hash>), VerifyError> {
