@@ -42,6 +42,7 @@ fn entries_are_read_or_refused() {
             Err(EventError::NoActor) => "no-actor",
             Err(EventError::Thumbprint(_)) => "thumbprint",
             Err(EventError::Detail(_)) => "detail",
+            Err(EventError::Erasure(_)) => "erasure",
         };
         assert_eq!(found, vector.expect, "{}: {}", vector.name, vector.why);
     }
