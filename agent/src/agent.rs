@@ -299,6 +299,8 @@ impl Agent {
             on_the_way: outbox.on_the_way,
             inbox: inbox.records,
             inbox_pending: inbox.pending,
+            inbox_contested: inbox.contested,
+            inbox_alarm: self.0.inbox.alarm(),
             queued_bytes: outbox.queued_bytes,
             inbox_bytes: inbox.bytes,
             oldest_queued_at: outbox.oldest,

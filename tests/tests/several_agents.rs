@@ -222,18 +222,48 @@ async fn one_delivery_in_all_over_thousands_of_records() {
     load(2_500, 14).await;
 }
 
-/// What a session is answered to an acknowledgement of these: ours, the others with their agent, the leaf.
+/// What a session is answered to an acknowledgement of these.
+async fn answer(agent: &Probe, mail: &mut Mail, records: &[Acknowledged]) -> wire::AcknowledgementLogged {
+    mail.acknowledge(agent.acknowledgement(records).unwrap()).await.unwrap();
+    loop {
+        if let Item::Acknowledged(answer) = mail.next().await.unwrap() {
+            return answer;
+        }
+    }
+}
+
+/// Of an answer: ours, the others with their agent, the leaf. Each of the others comes with what its agent signed.
 async fn acknowledge(
     agent: &Probe,
     mail: &mut Mail,
     records: &[Acknowledged],
 ) -> (Vec<Bytes>, Vec<(Bytes, String)>, u64) {
-    mail.acknowledge(agent.acknowledgement(records).unwrap()).await.unwrap();
-    loop {
-        if let Item::Acknowledged(answer) = mail.next().await.unwrap() {
-            let elsewhere = answer.elsewhere.into_iter().map(|ended| (ended.exchange_id, ended.agent));
-            return (answer.exchange_ids, elsewhere.collect(), answer.leaf_index);
-        }
+    let answer = answer(agent, mail, records).await;
+    assert_eq!(answer.unknown, []);
+    for ended in &answer.elsewhere {
+        let payload = ended.acknowledgement.clone().unwrap().payload;
+        let signed = wire::Acknowledgement::decode(payload).unwrap();
+        assert_eq!((&signed.agency[..], &signed.agent), ("saaq", &ended.agent));
+        assert!(signed.exchanges.iter().any(|exchange| exchange.exchange_id == ended.exchange_id));
+    }
+    let elsewhere = answer.elsewhere.into_iter().map(|ended| (ended.exchange_id, ended.agent));
+    (answer.exchange_ids, elsewhere.collect(), answer.leaf_index)
+}
+
+/// What the gateway does not have is named, and holds nothing up.
+async fn unknown_among_good(agent: &Probe, mail: &mut Mail, good: Acknowledged) {
+    let id = ExchangeId::draw(agent.now(), &ring::rand::SystemRandom::new()).unwrap();
+    let none = Acknowledged { exchange_id: id, ..good };
+    let other = Acknowledged { header_digest: [7; 32], ..good };
+    for (named, reason) in [(none, wire::Reason::RecipientUnknown), (other, wire::Reason::BodyMismatch)] {
+        let unknown =
+            wire::UnknownExchange { exchange_id: named.exchange_id.to_wire(), reason: reason.into() };
+        let records = if named.exchange_id == good.exchange_id { vec![named] } else { vec![named, good] };
+        let answer = answer(agent, mail, &records).await;
+        assert_eq!(
+            (answer.unknown, answer.exchange_ids.len(), answer.elsewhere.len()),
+            (vec![unknown], 0, 0)
+        );
     }
 }
 
@@ -301,6 +331,7 @@ async fn the_first_acknowledgement_decides_and_only_agents_with_a_key_are_asked(
     // Together with what has ended before, nothing is logged: what still waits is to be said again.
     let (ours, elsewhere, _) = acknowledge(&first, &mut of_first, &[two, one]).await;
     assert_eq!((ours, elsewhere), (vec![], by("deux", one)));
+    unknown_among_good(&first, &mut of_first, two).await;
     let (ours, elsewhere, _) = acknowledge(&first, &mut of_first, &[two]).await;
     assert_eq!((ours, elsewhere), (vec![id(two)], vec![]));
     // It survives the gateway, whose view may be gone.

@@ -1,5 +1,7 @@
 //! Two agents and a gateway that only carries, over real TLS.
 
+mod settling;
+
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -248,10 +250,10 @@ async fn a_body_that_was_altered_on_the_way_is_refused_and_its_sender_learns_it(
 }
 
 /// An agent that was stopped between storing a record and learning whether it may give it to its systems.
-async fn stopped_unanswered() -> (Scene, ExchangeId) {
+async fn stopped_unanswered(request: SendRequest) -> (Scene, ExchangeId) {
     let scene = Scene::new().await;
     scene.gateway.exchange.answer(Answering::Nothing);
-    let id = scene.send(b"un", request()).await.unwrap().exchange_id;
+    let id = scene.send(b"un", request).await.unwrap().exchange_id;
     scene.gateway.exchange.acknowledged.subscribe().wait_for(|count| *count > 0).await.unwrap();
     let status = scene.saaq.agent.status();
     assert_eq!((status.inbox, status.inbox_pending), (0, 1));
@@ -275,18 +277,8 @@ async fn restarted(scene: Scene) -> Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_agent_of_the_agency_acknowledged_first_is_dropped_unseen() {
-    let (scene, id) = stopped_unanswered().await;
-    scene.gateway.exchange.answer(Answering::Elsewhere);
-    let scene = restarted(scene).await;
-    until(&scene.saaq.agent, |agent| agent.status().inbox_pending == 0).await;
-    assert_eq!((scene.saaq.agent.status().inbox, scene.saaq.agent.status().inbox_bytes), (0, 0));
-    assert!(matches!(scene.saaq.agent.inbox_entry(&id).await, Err(InboxError::NotFound(_))));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_first_before_a_stop_is_shown_after_it() {
-    let (scene, id) = stopped_unanswered().await;
+    let (scene, id) = stopped_unanswered(request()).await;
     scene.gateway.exchange.answer(Answering::First);
     let scene = restarted(scene).await;
     scene.received(id).await;
@@ -295,7 +287,7 @@ async fn what_was_acknowledged_first_before_a_stop_is_shown_after_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inbox_full_of_pending_records_is_settled_and_takes_the_rest() {
-    let (scene, first) = stopped_unanswered().await;
+    let (scene, first) = stopped_unanswered(request()).await;
     let mut sent = BTreeSet::from([first]);
     for body in [b"deux", b"tres", b"quat"] {
         let id = scene.send(body, request()).await.unwrap().exchange_id;

@@ -69,7 +69,7 @@ fn lines(status: &Status, now: Timestamp) -> Vec<String> {
         status.checkpoint.as_ref().map(|seen| format!("{} entrées / entries, {}", seen.size, seen.seen_at));
     let seen = seen.unwrap_or_else(|| "pas encore vu / not seen yet".to_owned());
     line(format!("Journal vu / log seen:         {seen}"));
-    if let Some(alarm) = &status.checkpoint_alarm {
+    for alarm in [&status.checkpoint_alarm, &status.inbox_alarm].into_iter().flatten() {
         line(format!("✗ ALERTE / ALARM: {}", harmless(alarm)));
     }
     lines
@@ -92,7 +92,7 @@ mod tests {
     fn people_read_how_long_something_waits_and_an_alarm() {
         let text = r#"{"agent":"ramq/agent-1","trust_domain":"qc.example","connected":true,"queued":2,"on_the_way":0,
             "inbox":0,"queued_bytes":2048,"inbox_bytes":0,"oldest_queued_at":"2026-01-15T11:58:30Z",
-            "checkpoint":{"size":17,"seen_at":"2026-01-15T11:59:00Z"},"checkpoint_alarm":"rétréci / shrunk","agreements":1,
+            "checkpoint":{"size":17,"seen_at":"2026-01-15T11:59:00Z"},"checkpoint_alarm":"rétréci / shrunk","inbox_alarm":"1 retenu / held","agreements":1,
             "tls_until":"2026-03-01T00:00:00Z","signing_until":"2026-03-01T00:00:00Z","log_vkey":"x"}"#;
         let status: Status = serde_json::from_str(text).unwrap();
         let text = lines(&status, NOW).join("");
@@ -100,5 +100,6 @@ mod tests {
         assert!(text.contains("inbox:    0 (0 o)\n"), "{text}");
         assert!(text.contains("17 entrées / entries, 2026-01-15T11:59:00Z"), "{text}");
         assert!(text.contains("ALERTE / ALARM: rétréci / shrunk"), "{text}");
+        assert!(text.contains("ALERTE / ALARM: 1 retenu / held"), "{text}");
     }
 }

@@ -6,6 +6,7 @@
 //! said that this agent's acknowledgement is the agency's first ([`acknowledging`]).
 
 mod acknowledging;
+mod contested;
 mod entry;
 mod order;
 mod reading;
@@ -89,6 +90,8 @@ pub(crate) struct Arrived {
 pub(crate) struct Counts {
     pub(crate) records: usize,
     pub(crate) pending: usize,
+    /// Of the pending: what the gateway says of them is not believed.
+    pub(crate) contested: usize,
     /// Of both.
     pub(crate) bytes: u64,
     /// When the oldest of them was received.
@@ -171,7 +174,7 @@ impl Inbox {
         let oldest = table.waiting.values().next().and_then(|id| table.slots.get(id));
         let oldest = oldest.map(|slot| Timestamp::from_millis(slot.known.received_ms));
         let (records, pending) = (table.waiting.len(), table.pending.len());
-        Counts { records, pending, bytes: table.kept_bytes, oldest }
+        Counts { records, pending, contested: table.contested.len(), bytes: table.kept_bytes, oldest }
     }
 
     /// Begins to take an exchange; `None` while another delivery of its id is under way.

@@ -7,6 +7,7 @@ use passerelle_journal::Position;
 use passerelle_pki::clock::Timestamp;
 use passerelle_proto::exchange_id::ExchangeId;
 
+use super::contested::Contested;
 use super::entry::Known;
 use super::order::Streams;
 
@@ -25,6 +26,8 @@ pub(super) struct Table {
     pub(super) slots: HashMap<ExchangeId, Slot>,
     /// Those whose acknowledgement the gateway has not answered, in the order of their arrival.
     pub(super) pending: BTreeMap<u64, ExchangeId>,
+    /// Those of the pending that the gateway claims for others without proof.
+    pub(super) contested: Contested,
     /// Those that wait for their confirmation, in the order in which systems see them.
     pub(super) waiting: BTreeMap<u64, ExchangeId>,
     /// Sealed bytes of both.
@@ -69,6 +72,7 @@ impl Table {
         self.sequence = self.sequence.max(sequence);
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.known.pending) else { return };
         self.pending.remove(&slot.known.sequence);
+        self.contested.remove(&id);
         (slot.known.pending, slot.known.sequence) = (false, sequence);
         self.waiting.insert(sequence, id);
     }
@@ -83,6 +87,7 @@ impl Table {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.known.waiting) else { return false };
         let order = if slot.known.pending { &mut self.pending } else { &mut self.waiting };
         order.remove(&slot.known.sequence);
+        self.contested.remove(&id);
         slot.known.let_go();
         slot.known.elsewhere = elsewhere;
         self.kept_bytes -= slot.known.sealed_bytes;

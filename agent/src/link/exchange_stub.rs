@@ -38,15 +38,43 @@ struct Mailbox {
 }
 
 /// What an acknowledgement is answered.
-#[derive(Copy, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) enum Answering {
     /// It is the agency's first.
     #[default]
     First,
-    /// Another agent was before.
-    Elsewhere,
+    /// Another agent was before, which has signed this.
+    Elsewhere(Option<wire::Statement>),
+    /// It expired.
+    Expired,
+    /// There is no such exchange.
+    Unknown,
+    /// Each its own; nothing of others.
+    Each(BTreeMap<Bytes, Answering>),
     /// Nothing.
     Nothing,
+}
+
+impl Answering {
+    fn put(&self, id: Bytes, answer: &mut wire::AcknowledgementLogged) {
+        let reason = wire::Reason::RecipientUnknown.into();
+        let mut ended = |exchange_id, agent: &str, acknowledgement: &Option<wire::Statement>| {
+            let (agent, acknowledgement) = (agent.to_owned(), acknowledgement.clone());
+            answer.elsewhere.push(wire::EndedElsewhere { exchange_id, agent, acknowledgement });
+        };
+        match self {
+            Self::First => answer.exchange_ids.push(id),
+            Self::Elsewhere(signed) => ended(id, "agent-2", signed),
+            Self::Expired => ended(id, "", &None),
+            Self::Unknown => answer.unknown.push(wire::UnknownExchange { exchange_id: id, reason }),
+            Self::Each(answers) => {
+                if let Some(one) = answers.get(&id) {
+                    one.put(id.clone(), answer);
+                }
+            }
+            Self::Nothing => {}
+        }
+    }
 }
 
 /// A mailbox. Clones share it.
@@ -147,15 +175,11 @@ impl ExchangeStub {
                 self.acknowledged.send_modify(|count| *count += 1);
             }
         }
-        let elsewhere = |exchange_id| wire::EndedElsewhere { exchange_id, agent: "agent-2".to_owned() };
-        let answer = match mailbox.answers {
-            Answering::First => wire::AcknowledgementLogged { exchange_ids: ids, ..Default::default() },
-            Answering::Elsewhere => wire::AcknowledgementLogged {
-                elsewhere: ids.into_iter().map(elsewhere).collect(),
-                ..Default::default()
-            },
-            Answering::Nothing => return None,
-        };
+        if matches!(mailbox.answers, Answering::Nothing) {
+            return None;
+        }
+        let mut answer = wire::AcknowledgementLogged::default();
+        ids.into_iter().for_each(|id| mailbox.answers.put(id, &mut answer));
         Some(wire::Delivery { delivery: Some(wire::delivery::Delivery::Acknowledged(answer)) })
     }
 }

@@ -363,6 +363,12 @@ pub struct Status {
     /// Records whose acknowledgement the gateway has not answered yet.
     #[serde(default)]
     pub inbox_pending: u64,
+    /// Records of these that the gateway says are not this agent's, without proof.
+    #[serde(default)]
+    pub inbox_contested: u64,
+    /// What it says of the oldest of them: an alarm.
+    #[serde(default)]
+    pub inbox_alarm: Option<String>,
     /// Sealed bytes that wait to be sent.
     pub queued_bytes: u64,
     /// Sealed bytes in the inbox.

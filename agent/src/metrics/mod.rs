@@ -63,6 +63,11 @@ fn gauges(registry: &Registry, status: &AgentStatus, now: Timestamp) -> Result<(
             count(status.on_the_way),
         ),
         ("inbox_records", "Records that wait in the inbox for the agency's systems.", count(status.inbox)),
+        (
+            "inbox_contested_records",
+            "Records held because the gateway claims them for others without proof: an alarm above 0.",
+            count(status.inbox_contested),
+        ),
         ("inbox_bytes", "Sealed bytes in the inbox.", bytes(status.inbox_bytes)),
         (
             "inbox_oldest_age_seconds",

@@ -14,6 +14,8 @@ fn status() -> AgentStatus {
     AgentStatus {
         others: Vec::new(),
         inbox_pending: 0,
+        inbox_contested: 1,
+        inbox_alarm: Some("retenu / held".to_owned()),
         agent: "ramq/agent-1".parse().unwrap(),
         trust_domain: "qc.example".to_owned(),
         connected: true,
@@ -54,6 +56,7 @@ fn the_moment_is_told_with_ages_by_the_clock_given() {
     for expected in [
         "passerelle_agent_connected 1",
         "passerelle_agent_outbox_records 2",
+        "passerelle_agent_inbox_contested_records 1",
         "passerelle_agent_outbox_bytes 4096",
         "passerelle_agent_outbox_oldest_age_seconds 90.5",
         "passerelle_agent_inbox_oldest_age_seconds 0",

@@ -4,11 +4,13 @@
 //! that its sender reads, when it does not verify, is not permitted by its agreement, or does not open; it is left
 //! waiting at the gateway when that is not sure yet (a key that the directory does not have and could not be asked for).
 //!
-//! [`session`]: one stream of deliveries; [`judge`]: what must hold of a record; [`download`]: bodies above 1 MiB.
+//! [`session`]: one stream of deliveries; [`judge`]: what must hold of a record; [`settling`]: how much of the gateway's
+//! answers is believed; [`download`]: bodies above 1 MiB.
 
 mod download;
 mod judge;
 mod session;
+mod settling;
 
 use std::sync::Arc;
 

@@ -31,6 +31,11 @@ pub struct AgentStatus {
     pub inbox: usize,
     /// Records whose acknowledgement the gateway has not answered yet: no system sees them.
     pub inbox_pending: usize,
+    /// Records of these that the gateway says are not this agent's, without proof.
+    pub inbox_contested: usize,
+    /// What it says of the oldest of them, French and English: an alarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inbox_alarm: Option<String>,
     /// Sealed bytes in the outbox that wait to be sent.
     pub queued_bytes: u64,
     /// Sealed bytes in the inbox.

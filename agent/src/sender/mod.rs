@@ -147,7 +147,7 @@ impl Sender {
     /// Notes what a recipient's agent has acknowledged, once it is verified. What names no record of ours is passed
     /// over.
     pub(crate) async fn acknowledged(&self, signed: &wire::Statement) -> Result<(), StoreError> {
-        let verified = match self.verify_acknowledgement(signed).await {
+        let verified = match self.verify_acknowledgement(signed, Instant::now()).await {
             Ok(verified) => verified,
             Err(doubt) => {
                 tracing::error!(error = %link::chain(&doubt), "an acknowledgement is not believed");
@@ -164,11 +164,12 @@ impl Sender {
         Ok(())
     }
 
-    async fn verify_acknowledgement(
+    /// Verifies what an agent acknowledged, with a directory that is no older than `asked` when it needs one.
+    pub(crate) async fn verify_acknowledgement(
         &self,
         signed: &wire::Statement,
+        asked: Instant,
     ) -> Result<VerifiedAcknowledgement, Doubt> {
-        let asked = Instant::now();
         match trust::acknowledgement(self.trust.as_ref(), signed) {
             Err(doubt) if doubt.may_be_ours() && self.refresher.refresh(asked).await => {
                 trust::acknowledgement(self.trust.as_ref(), signed)

@@ -190,6 +190,8 @@ impl Desk {
         let mut status = self.agent.status();
         if !self.caller.is_local() {
             status.folders.retain(|folder| self.caller.sees(&folder.agreement));
+            // It names a record that may be another system's.
+            status.inbox_alarm = None;
             status.folders.iter_mut().for_each(|folder| folder.trouble = None);
         }
         status

@@ -5,7 +5,7 @@ use passerelle_proto::{reason, wire};
 use tokio::sync::oneshot;
 
 use super::accept::Outcome;
-use super::request::{Accepted, Request, Tidied};
+use super::request::{Accepted, Request, Settled, Tidied};
 use super::{DenialNote, LedgerError, Logged};
 
 /// What was decided, and whom to tell.
@@ -16,8 +16,8 @@ pub(super) enum Answer {
     Accepted { result: Result<Outcome, LedgerError>, reply: oneshot::Sender<Accepted>, kept: Kept },
     /// Of an acknowledgement.
     Acknowledged {
-        result: Result<Result<wire::AcknowledgementLogged, wire::Denial>, LedgerError>,
-        reply: oneshot::Sender<Result<wire::AcknowledgementLogged, wire::Denial>>,
+        result: Result<Settled, LedgerError>,
+        reply: oneshot::Sender<Result<Settled, wire::Denial>>,
     },
     /// Of a denial.
     Denied { result: Result<wire::Denial, LedgerError>, reply: oneshot::Sender<wire::Denial>, kept: Kept },
@@ -71,14 +71,11 @@ impl Answer {
                 drop(reply.send(accepted));
             }
             Self::Acknowledged { result, reply } => {
-                let acknowledged = match result {
-                    Ok(acknowledged) => acknowledged,
-                    Err(error) => {
-                        tracing::error!(%error, "an acknowledgement could not be decided");
-                        Err(unavailable(Bytes::new()))
-                    }
-                };
-                drop(reply.send(acknowledged));
+                let settled = result.map_err(|error| {
+                    tracing::error!(%error, "an acknowledgement could not be decided");
+                    unavailable(Bytes::new())
+                });
+                drop(reply.send(settled));
             }
             Self::Denied { result, reply, kept } => {
                 drop(reply.send(result.unwrap_or_else(|_error| kept.unlogged())));

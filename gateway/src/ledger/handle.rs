@@ -100,10 +100,13 @@ impl Ledger {
     ) -> Result<wire::AcknowledgementLogged, wire::Denial> {
         let asked =
             self.ask(|reply| Request::Acknowledge { acknowledging: Box::new(acknowledging), reply }).await;
-        match asked {
-            Ok(logged) => logged,
-            Err(error) => Err(denial_of(&error, &Bytes::new())),
+        let settled = asked.map_err(|error| denial_of(&error, &Bytes::new()))??;
+        if settled.proofs.is_empty() {
+            return Ok(settled.answer);
         }
+        let shared = Arc::clone(&self.shared);
+        let proven = blocking(move || Ok(shared.prove(settled))).await;
+        proven.map_err(|error| denial_of(&error, &Bytes::new()))
     }
 
     /// Logs a denial that was made before the sequencer, and gives it as the caller reads it. A caller that floods has

@@ -1,17 +1,15 @@
 //! What is read of the exchanges: deliveries, notices, states. Off the I/O threads, and never by the sequencer.
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use passerelle_pki::name::AgentId;
-use passerelle_proto::wire::{self, event::Detail};
-use passerelle_proto::{event, receipt};
+use passerelle_proto::{receipt, wire};
 use prost::Message;
 
 use super::handle::{Shared, blocking};
 use super::{Commit, Ledger, LedgerError, StoredRecord};
-use crate::view::{EntrySource, ExchangeRow, RecipientStatus, ViewError};
+use crate::view::{ExchangeRow, RecipientStatus, ViewError};
 
 /// Most bytes of bodies that are read at once; one record is always read.
 const BYTES_AT_ONCE: usize = 8 << 20;
@@ -245,18 +243,6 @@ impl Shared {
             return Err(lost(format!("the journal has leaf {} there", commit.first_leaf)));
         }
         commit.record.ok_or_else(|| lost("the journal has none there".to_owned()))
-    }
-
-    fn acknowledgement(&self, leaf: u64) -> Result<wire::Statement, LedgerError> {
-        let failed = |why: String| LedgerError::Internal(format!("acknowledgement at leaf {leaf}: {why}"));
-        let entry = self.entries.entry(leaf).map_err(|error: io::Error| failed(error.to_string()))?;
-        let entry = entry.ok_or_else(|| failed("no such entry".to_owned()))?;
-        match event::decode(&entry).map_err(|error| failed(error.to_string()))?.detail {
-            Some(Detail::Acknowledgement(detail)) => {
-                detail.statement.ok_or_else(|| failed("it has no statement".to_owned()))
-            }
-            _ => Err(failed("another kind of event".to_owned())),
-        }
     }
 }
 

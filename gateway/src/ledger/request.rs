@@ -48,6 +48,15 @@ pub struct Acknowledging {
     pub body: Vec<Acknowledged>,
 }
 
+/// What became of an acknowledgement.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settled {
+    /// The answer, without what other agents signed.
+    pub(super) answer: wire::AcknowledgementLogged,
+    /// For each that ended elsewhere, the leaf of what the other agent signed; none when it expired.
+    pub(super) proofs: Vec<Option<u64>>,
+}
+
 /// One thing asked of the sequencer.
 pub(super) enum Request {
     /// Decide and log.
@@ -55,10 +64,7 @@ pub(super) enum Request {
     /// Accept or deny an exchange.
     Accept { submission: Box<Submission>, reply: oneshot::Sender<Accepted> },
     /// Log an acknowledgement.
-    Acknowledge {
-        acknowledging: Box<Acknowledging>,
-        reply: oneshot::Sender<Result<wire::AcknowledgementLogged, wire::Denial>>,
-    },
+    Acknowledge { acknowledging: Box<Acknowledging>, reply: oneshot::Sender<Result<Settled, wire::Denial>> },
     /// Log a denial made before the sequencer.
     Deny { note: Box<DenialNote>, reply: oneshot::Sender<wire::Denial> },
     /// Expire what is due, and write the summaries of denials that are due.

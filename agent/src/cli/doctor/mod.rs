@@ -23,7 +23,7 @@ use crate::config::Config;
 use report::Report;
 
 /// Every check, in order.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "configuration",
     "folders",
     "services",
@@ -40,11 +40,12 @@ const NAMES: [&str; 18] = [
     "local_api",
     "connected",
     "queue",
+    "held",
     "log",
     "agreements",
 ];
 /// Those that are asked of the running agent, after whether it answers.
-const RUNNING: [&str; 4] = ["connected", "queue", "log", "agreements"];
+const RUNNING: [&str; 5] = ["connected", "queue", "held", "log", "agreements"];
 /// Those that need an identity.
 const ENROLLED: [&str; 4] = ["certificates", "signing_key", "revocation", "key_bundle"];
 

@@ -99,6 +99,7 @@ fn title(name: &'static str) -> &'static str {
         "revocation" => "révocation",
         "key_bundle" => "trousseau",
         "queue" => "file/queue",
+        "held" => "retenus/held",
         "log" => "journal/log",
         "gateway_agents" => "passerelle",
         "gateway_public" => "écoute publique",

@@ -52,6 +52,7 @@ pub(super) async fn check(report: &mut Report, client: &LocalClient, limits: &Li
         );
     }
     queue(report, &status, limits);
+    held(report, &status);
     log(report, &status);
     match client.agreements().await {
         Ok(agreements) => agreements_in_force(report, &agreements, now),
@@ -87,6 +88,22 @@ pub(super) fn queue(report: &mut Report, status: &model::Status, limits: &Limits
             NAME,
             format!("envois / sending {}, réception / inbox {}", size(status.queued_bytes), size(status.inbox_bytes)),
         ),
+    }
+}
+
+/// Whether the gateway claims records for others without proof.
+pub(super) fn held(report: &mut Report, status: &model::Status) {
+    const NAME: &str = "held";
+    match &status.inbox_alarm {
+        Some(alarm) => report.failed(
+            NAME,
+            alarm.clone(),
+            (
+                "rien n'est perdu : l'agent garde ces enregistrements et redemande; avertissez votre responsable et l'administrateur de la passerelle",
+                "nothing is lost: the agent keeps these records and asks again; tell your officer and the gateway's administrator",
+            ),
+        ),
+        None => report.ok(NAME, format!("accusés en attente / acknowledgements awaited: {}", status.inbox_pending)),
     }
 }
 

@@ -269,17 +269,19 @@ async fn what_the_configuration_names_beside_the_agent_is_looked_at() {
 #[test]
 fn a_full_queue_and_a_log_that_contradicts_itself_are_told() {
     let text = r#"{"agent":"ramq/agent-1","trust_domain":"qc.example","connected":true,"queued":90,"on_the_way":0,"inbox":0,
-        "queued_bytes":0,"inbox_bytes":0,"checkpoint_alarm":"rétréci / shrunk","agreements":1,
+        "queued_bytes":0,"inbox_bytes":0,"checkpoint_alarm":"rétréci / shrunk","inbox_alarm":"1 retenu / held","agreements":1,
         "tls_until":"2026-03-01T00:00:00Z","signing_until":"2026-03-01T00:00:00Z","log_vkey":"x"}"#;
     let status = serde_json::from_str(text).unwrap();
     let limits = |records| Limits { queued_records: records, ..Limits::default() };
     let judged = |records| {
         let mut report = Report::default();
         running::queue(&mut report, &status, &limits(records));
+        running::held(&mut report, &status);
         running::log(&mut report, &status);
         report
     };
     assert!(advice(&judged(100), "queue").contains("raise the limit"));
     assert_eq!(check(&judged(101), "queue").outcome, Outcome::Ok);
+    assert!(advice(&judged(101), "held").contains("nothing is lost"));
     assert!(advice(&judged(101), "log").contains("checkpoint.json"));
 }
