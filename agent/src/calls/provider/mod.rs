@@ -110,7 +110,7 @@ impl Provider {
     /// [`StartError::Service`] when the authorities that one is believed by cannot be read.
     pub(crate) fn new(calls: Calls, sender: Sender, settings: &CallSettings) -> Result<Self, StartError> {
         let upstreams = Upstreams::new(&settings.services)?;
-        let seen = Seen::default();
+        let seen = Seen::since(calls.0.clock.now());
         Ok(Self(Arc::new(Parts { calls, sender, upstreams, seen, at_once: settings.at_once })))
     }
 

@@ -9,7 +9,7 @@ use passerelle_proto::envelope::VerifiedEnvelope;
 use passerelle_proto::wire::{ExchangeKind, OfferedCall, Reason};
 use tokio::time::Instant;
 
-use super::seen::First;
+use super::seen::{First, Request};
 use super::{Failure, Provider};
 use crate::calls::settings::DEADLINE_MAX;
 
@@ -49,11 +49,35 @@ impl Provider {
         let agreement = belief.permitted(header, accepted).await?.agreement().clone();
         // By the gateway's clock and ours: neither side's clock shortens the time that the caller gave.
         let left = verified.expires().since(accepted).min(DEADLINE_MAX);
-        match self.0.seen.first(verified.exchange_id(), verified.expires(), self.0.calls.0.clock.now()) {
+        let request = Request {
+            id: verified.exchange_id(),
+            created: Timestamp::from_millis(header.created_ms),
+            expires: verified.expires(),
+        };
+        match self.first(request).await {
             First::Yes => Ok(Believed { envelope: verified, agreement, until: begun + left, left }),
             First::No => Err(Failure::new(Reason::ExchangeIdReused, "call=offered before")),
+            First::Before => Err(Failure::new(
+                Reason::Busy,
+                "field=created_ms; created before the provider's agent started: call again",
+            )),
+            First::Early(_) | First::Ahead => {
+                Err(Failure::new(Reason::ClockSkew, "field=created_ms; ahead of the provider's clock"))
+            }
             First::Over => Err(Failure::new(Reason::HeaderExpired, "field=expires_ms")),
             First::Full => Err(Failure::new(Reason::Busy, "calls=too many")),
+        }
+    }
+
+    /// Whether it is the first time, waiting once for our clock to come to it.
+    async fn first(&self, request: Request) -> First {
+        let first = || self.0.seen.first(request, self.0.calls.0.clock.now());
+        match first() {
+            First::Early(ahead) => {
+                tokio::time::sleep(ahead).await;
+                first()
+            }
+            known => known,
         }
     }
 }
