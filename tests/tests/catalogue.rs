@@ -54,7 +54,7 @@ async fn until(agent: &AgentProcess, what: &str, is_so: impl Fn(&[Service]) -> b
 
 /// The services that a probe is given, by agency and name.
 async fn listed(probe: &Probe) -> Vec<String> {
-    let answer = probe.catalogue().list(wire::ListServicesRequest {}).await.unwrap().into_inner();
+    let answer = probe.catalogue().list(wire::ListServicesRequest::default()).await.unwrap().into_inner();
     let name = |entry: &wire::ServiceEntry| {
         let payload = entry.service.as_ref().unwrap().payload.clone();
         let service: wire::ServiceDescription = prost::Message::decode(payload).unwrap();

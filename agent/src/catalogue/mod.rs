@@ -161,13 +161,8 @@ impl Catalogue {
     /// [`CatalogueError`]; what is at hand stays. A document that cannot be had is no error: its service is listed, and
     /// calls to it are checked less.
     pub async fn refresh(&self, channel: Channel) -> Result<Report, CatalogueError> {
-        let mut client = CatalogueClient::new(channel.clone()).max_decoding_message_size(ANSWER_LIMIT);
-        let answer = match link::call(client.list(wire::ListServicesRequest {})).await {
-            Ok(answer) => answer,
-            Err(status) if status.code() == Code::Unimplemented => wire::ListServicesReply::default(),
-            Err(status) => return Err(refused(status)),
-        };
-        let answer = Arc::new(answer);
+        let client = CatalogueClient::new(channel.clone()).max_decoding_message_size(ANSWER_LIMIT);
+        let answer = Arc::new(listed_whole(client).await?);
         let report = self.taken(Arc::clone(&answer)).await?;
         if self.fetch_documents(channel).await {
             self.taken(answer).await?;
@@ -273,6 +268,32 @@ impl Catalogue {
 fn report_refused(report: &Report) {
     for (service, error) in &report.refused {
         tracing::warn!(%service, error = %link::chain(error), "service refused");
+    }
+}
+
+/// All pages of the list.
+async fn listed_whole(
+    mut client: CatalogueClient<Channel>,
+) -> Result<wire::ListServicesReply, CatalogueError> {
+    let mut whole = wire::ListServicesReply::default();
+    let mut after = String::new();
+    loop {
+        let page = match link::call(client.list(wire::ListServicesRequest { after: after.clone() })).await {
+            Ok(page) => page,
+            Err(status) if status.code() == Code::Unimplemented => return Ok(whole),
+            Err(status) => return Err(refused(status)),
+        };
+        // A page brings something, and names grow: this ends.
+        let goes_on = page.next > after && !page.services.is_empty();
+        whole.services.extend(page.services);
+        if whole.services.len() > SERVICES_LIMIT {
+            return Err(CatalogueError::TooMany(whole.services.len()));
+        }
+        match page.next {
+            next if next.is_empty() => return Ok(whole),
+            next if goes_on => after = next,
+            _ => return Err(refused(Status::internal("catalogue: page"))),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! durable before the event ([`Documents`]).
 
 mod documents;
+mod page;
 
 use std::sync::Arc;
 
@@ -118,15 +119,16 @@ impl Catalogue for CatalogueService {
         request: Request<wire::ListServicesRequest>,
     ) -> Result<Response<wire::ListServicesReply>, Status> {
         let agent = caller::agent(&request)?;
-        let state = self.ledger.state();
-        let services = state
-            .services_for(&agent.id.agency, self.clock.now())
-            .map(|service| wire::ServiceEntry {
+        let (state, after) = (self.ledger.state(), request.into_inner().after);
+        let services = state.services_for(&agent.id.agency, self.clock.now()).map(|service| {
+            let name = format!("{}/{}", service.verified.agent().agency, service.verified.service());
+            let entry = wire::ServiceEntry {
                 service: Some(service.statement.clone()),
                 signing_chain: state.service_chain(service),
-            })
-            .collect();
-        Ok(Response::new(wire::ListServicesReply { services }))
+            };
+            (name, entry)
+        });
+        Ok(Response::new(page::page(services, &after)))
     }
 
     async fn document(
