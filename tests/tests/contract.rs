@@ -31,7 +31,7 @@ const SYSTEMS: &str = "\n[systems.guichet]\ntoken_file = \"guichet.jeton\"\nagre
     [webhooks.personne]\nurl = \"http://127.0.0.1:9/\"\nagreements = [\"*\"]\nattempts_max = 1\n\n\
     [limits]\nrecord_bytes_max = 1048576\n";
 
-/// A webhook of the receiver's, for what does not come here.
+/// A webhook of the receiver's, of an agreement that its system is not bound to. By name it is the first.
 const WEBHOOK: &str = "\n[webhooks.dossiers]\nurl = \"http://127.0.0.1:9/\"\nagreements = [\"ENT-AUTRE\"]\n";
 
 /// What has been learnt: values for later cases, and which operations were asked with what outcome.

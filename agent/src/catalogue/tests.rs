@@ -211,7 +211,9 @@ async fn what_is_turned_off_meanwhile_is_not_signed_on_again() {
     let directory = Directory::open(&data_dir, &house.anchor(), house.shared_clock()).unwrap();
     take_list(&house, &directory);
     let catalogue = Catalogue::open(&data_dir, &agency("ramq"), &directory, house.shared_clock()).unwrap();
-    let take = |entry| catalogue.take(&wire::ListServicesReply { services: vec![entry], ..Default::default() }).unwrap();
+    let take = |entry| {
+        catalogue.take(&wire::ListServicesReply { services: vec![entry], ..Default::default() }).unwrap()
+    };
     assert_eq!(take(entry(&earlier, &earlier, description(START, true))).taken, 1);
     // Nothing listens there: whatever is published fails.
     let nowhere = tonic::transport::Endpoint::from_static("http://127.0.0.1:1").connect_lazy();

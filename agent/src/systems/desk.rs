@@ -132,6 +132,12 @@ impl Desk {
         self.agent.inbox_entry(id).await
     }
 
+    /// Whether a received record is one that the caller may see, be it there still or not.
+    #[must_use]
+    pub fn shows(&self, id: &ExchangeId) -> bool {
+        self.caller.is_local() || self.agent.inbox_shown_to(id, &self.caller).is_ok()
+    }
+
     /// The content of a received record.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use crate::agent::Agent;
 use crate::inbox::Wanted;
 use crate::link;
 use crate::records::{InboxError, InboxView};
+use crate::systems::Caller;
 
 /// How often what became of attempts is written.
 const SAVING: Duration = Duration::from_secs(1);
@@ -87,6 +88,10 @@ impl Webhook {
             self.asked.send_modify(|count| *count += 1);
         }
         dead
+    }
+
+    pub(super) fn is_shown_to(&self, caller: &Caller) -> bool {
+        self.settings.covers.is_shown_to(caller)
     }
 
     pub(super) fn view(&self) -> WebhookView {

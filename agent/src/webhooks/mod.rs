@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
+use crate::systems::Caller;
 use attempts::Attempts;
 use dispatch::Webhook;
 pub use error::WebhookError;
@@ -76,16 +77,17 @@ impl Webhooks {
         tasks
     }
 
-    /// How each is doing.
+    /// How each is doing whose agreements the caller may see some of.
     #[must_use]
-    pub fn list(&self) -> Vec<WebhookView> {
-        self.0.values().map(|webhook| webhook.view()).collect()
+    pub fn list(&self, caller: &Caller) -> Vec<WebhookView> {
+        self.0.values().filter(|webhook| webhook.is_shown_to(caller)).map(|webhook| webhook.view()).collect()
     }
 
-    /// What was given up by one of them, oldest first; `None` when there is no such webhook.
+    /// What was given up by one of them, oldest first; `None` when there is no such webhook for the caller.
     #[must_use]
-    pub fn dead(&self, name: &str) -> Option<Vec<DeadLetter>> {
-        self.0.get(name).map(|webhook| webhook.attempts().dead())
+    pub fn dead(&self, name: &str, caller: &Caller) -> Option<Vec<DeadLetter>> {
+        let webhook = self.0.get(name).filter(|webhook| webhook.is_shown_to(caller))?;
+        Some(webhook.attempts().dead())
     }
 
     /// Posts a record again that was given up. False when there is no such webhook or no such dead letter.

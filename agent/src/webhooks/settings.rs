@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::Uri;
 
+use crate::systems::Caller;
+
 /// Which agreements' records a webhook has: each agreement has one webhook at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Covers {
@@ -22,6 +24,15 @@ impl Covers {
         match self {
             Self::Only(names) => names.contains(agreement),
             Self::AllBut(others) => !others.contains(agreement),
+        }
+    }
+
+    /// Whether the caller is bound to an agreement of these.
+    #[must_use]
+    pub fn is_shown_to(&self, caller: &Caller) -> bool {
+        match self {
+            Self::Only(names) => names.iter().any(|agreement| caller.sees(agreement)),
+            Self::AllBut(_) => true,
         }
     }
 }

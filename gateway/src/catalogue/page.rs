@@ -47,7 +47,10 @@ mod tests {
         }
         assert_eq!((found.len(), pages), (300, 4));
         assert!(found.iter().enumerate().all(|(number, found)| *found == entry(number).1));
-        let huge = vec![("a".to_owned(), ServiceEntry { service: None, signing_chain: vec![vec![0; PAGE_BYTES].into()] })];
+        let huge = vec![(
+            "a".to_owned(),
+            ServiceEntry { service: None, signing_chain: vec![vec![0; PAGE_BYTES].into()] },
+        )];
         assert_eq!(super::page(huge.into_iter(), "").services.len(), 1, "one is always in it");
     }
 }

@@ -129,9 +129,9 @@ mod tests {
         for (ahead, behind) in [(0, 0), (1, 0), (9_999, 0), (10_001, 0), (0, 1), (0, 119_000)] {
             let (first, real) = (Seen::since(START), 200_000);
             let request = created(after(real + ahead - behind));
-            let answered = (0..20_000).step_by(500).find(|later| {
-                first.first(request, after(real + later)) == First::Yes
-            });
+            let answered = (0..20_000)
+                .step_by(500)
+                .find(|later| first.first(request, after(real + later)) == First::Yes);
             let answered = answered.unwrap();
             // The earliest restart that there can be.
             let second = Seen::since(after(real + answered));
@@ -146,7 +146,10 @@ mod tests {
     fn a_clock_that_is_behind_is_refused_for_so_long_after_a_start_and_one_that_is_ahead_waits() {
         let seen = Seen::since(START);
         let behind = |now: u64| seen.first(created(after(now - 5_000)), after(now));
-        assert_eq!([behind(5_000), behind(5_001), behind(9_000_000)], [First::Before, First::Yes, First::Yes]);
+        assert_eq!(
+            [behind(5_000), behind(5_001), behind(9_000_000)],
+            [First::Before, First::Yes, First::Yes]
+        );
         let request = created(after(3_000));
         assert_eq!(seen.first(request, after(1_000)), First::Early(Duration::from_secs(2)));
         assert_eq!(seen.first(request, after(3_000)), First::Yes);
