@@ -25,6 +25,8 @@ use tokio::time::{sleep, timeout};
 const GOOD: &str = "ENT-2026-001";
 const SILENT: &str = "ENT-2026-002";
 const FAILING: &str = "ENT-2026-003";
+const SURE: &str = "ENT-2026-004";
+const IMPOSTOR: &str = "ENT-2026-005";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn send(ramq: &AgentProcess, agreement: &str, body: &str) -> ExchangeId {
@@ -74,6 +76,10 @@ struct Scene {
     good: System,
     silent: System,
     failing: System,
+    /// Over TLS, with a certificate that the agent's file lets it believe.
+    sure: System,
+    /// Over TLS, with another authority's.
+    impostor: System,
     _network: Network,
     folder: tempfile::TempDir,
 }
@@ -96,16 +102,23 @@ async fn scene() -> Scene {
         System::start(Behaviour::Silent).await,
         System::start(Behaviour::Status(503)).await,
     );
+    let (sure, authority) = System::start_tls(Behaviour::Status(204)).await;
+    let (impostor, _) = System::start_tls(Behaviour::Status(204)).await;
+    let file = folder.path().join("autorite.pem");
+    std::fs::write(&file, authority).unwrap();
+    let believed = format!("ca_file = {file:?}\nattempts_max = 1");
     let settings = webhook("bon", &good, GOOD, "content_bytes_max = 100000")
         + &webhook("muet", &silent, SILENT, "at_once = 1\nattempts_max = 1000")
-        + &webhook("fautif", &failing, FAILING, "attempts_max = 2");
+        + &webhook("fautif", &failing, FAILING, "attempts_max = 2")
+        + &webhook("sur", &sure, SURE, &believed)
+        + &webhook("imposteur", &impostor, IMPOSTOR, &believed);
     let ramq = network.agent(RAMQ).unwrap();
     let saaq = network.agent_with_settings(SAAQ, &settings).unwrap();
-    for number in [GOOD, SILENT, FAILING] {
+    for number in [GOOD, SILENT, FAILING, SURE, IMPOSTOR] {
         let form = draft(number, RAMQ, &[SAAQ], today(SystemClock::shared().now()));
         network.conclude_by_agents(&form, &[&ramq, &saaq]).await.unwrap();
     }
-    Scene { ramq, saaq, good, silent, failing, _network: network, folder }
+    Scene { ramq, saaq, good, silent, failing, sure, impostor, _network: network, folder }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +128,7 @@ async fn systems_are_posted_what_came_and_one_that_is_away_holds_up_no_other() {
     what_is_too_long_is_told_of(&scene).await;
     what_is_refused_is_given_up_and_tried_anew(&mut scene).await;
     answers_that_are_none_are_failures(&scene).await;
+    a_system_over_tls_is_believed_by_the_authorities_of_its_file_only(&scene).await;
 }
 
 /// The content, signed, with what is said of it; confirmed when it was taken, while another system never answers.
@@ -217,4 +231,20 @@ async fn answers_that_are_none_are_failures(scene: &Scene) {
     let id = send(ramq, GOOD, "réponse sans fin").await;
     until(async || !in_inbox(&saaq.client, &id).await).await;
     assert!(saaq.process.peak_memory().unwrap() < 200 << 20);
+}
+
+/// What is for a system goes to it alone: another server at its place is told nothing, and the record stays.
+async fn a_system_over_tls_is_believed_by_the_authorities_of_its_file_only(scene: &Scene) {
+    let Scene { ramq, saaq, sure, impostor, .. } = scene;
+    let id = send(ramq, SURE, "par TLS").await;
+    until(async || !in_inbox(&saaq.client, &id).await && sure.count() == 1).await;
+    assert_eq!(sure.take()[0].body, b"par TLS");
+    let id = send(ramq, IMPOSTOR, "pour un autre").await;
+    until(async || {
+        let webhooks = saaq.client.webhooks().await.unwrap();
+        webhooks.iter().any(|webhook| webhook.name == "imposteur" && webhook.dead == 1)
+    })
+    .await;
+    assert_eq!(impostor.count(), 0);
+    assert!(in_inbox(&saaq.client, &id).await);
 }

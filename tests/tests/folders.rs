@@ -44,14 +44,20 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With more lines for the sender's folder.
+    async fn with(lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Program::new(env!("CARGO_BIN_EXE_sandbox").into());
         let network = Network::create(folder.path(), program).unwrap();
         for body in [RAMQ, SAAQ, REVENU] {
             network.register(body).unwrap();
         }
-        let (ramq, out) =
-            network.agent_with_folder(RAMQ, ("avis", NUMBER), "direction = \"outbox\"\n").unwrap();
+        let (ramq, out) = network
+            .agent_with_folder(RAMQ, ("avis", NUMBER), &format!("direction = \"outbox\"\n{lines}"))
+            .unwrap();
         let (saaq, inn) =
             network.agent_with_folder(SAAQ, ("recus", NUMBER), "direction = \"inbox\"\n").unwrap();
         let form = draft(NUMBER, RAMQ, &[SAAQ], today(SystemClock::shared().now()));
@@ -200,6 +206,28 @@ async fn each_file_arrives_once_whoever_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_files_arrive_once_whoever_is_killed() {
     each_arrives_once(10_000, 30, 1_000..4_000, Duration::from_secs(400)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_waits_for_its_sidecar_where_one_is_required() {
+    let world = World::with("sidecar = \"required\"\n").await;
+    let (out, mut arrived) = (&world.out, BTreeSet::new());
+    out.drop_file("dossier-1.txt", &content(1), None).unwrap();
+    out.drop_file("dossier-3.txt", &content(3), sidecar(3).as_ref()).unwrap();
+    let mut collected = |wanted| {
+        world.inn.collect().unwrap().iter().for_each(|found| check(found, &mut arrived));
+        arrived.iter().copied().eq(wanted)
+    };
+    // The later one has gone its whole way; the earlier one is untouched.
+    until(Duration::from_secs(20), || collected(vec![3])).await;
+    let waiting = out.part("outbox").join("dossier-1.txt");
+    assert!(waiting.is_file() && out.quarantine().unwrap().is_empty());
+    let beside = out.part("outbox").join("dossier-1.txt.meta.json");
+    let unfinished = out.part("outbox").join("dossier-1.txt.meta.json.part");
+    fs::write(&unfinished, json!({ "purpose": codes::PURPOSE }).to_string()).unwrap();
+    fs::rename(&unfinished, &beside).unwrap();
+    until(Duration::from_secs(20), || collected(vec![1, 3])).await;
+    assert!(!waiting.exists());
 }
 
 /// Waits until `name` is in quarantine; gives the code of its reason.

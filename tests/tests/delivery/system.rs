@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 /// How it answers.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -51,12 +55,24 @@ struct Inner {
 /// The system, listening on loopback until the test ends.
 #[derive(Debug)]
 pub(crate) struct System {
+    scheme: &'static str,
     address: std::net::SocketAddr,
     inner: Arc<Inner>,
 }
 
 impl System {
     pub(crate) async fn start(behaviour: Behaviour) -> Self {
+        Self::listen(behaviour, None).await
+    }
+
+    /// Over TLS, with a certificate of an authority of its own, whose certificate is given too.
+    pub(crate) async fn start_tls(behaviour: Behaviour) -> (Self, String) {
+        let (config, authority) = tls();
+        (Self::listen(behaviour, Some(TlsAcceptor::from(Arc::new(config)))).await, authority)
+    }
+
+    async fn listen(behaviour: Behaviour, tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
@@ -67,14 +83,24 @@ impl System {
         let this = Arc::clone(&inner);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&this)));
+                let (this, tls) = (Arc::clone(&this), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, this).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, this).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Self { address, inner }
+        Self { scheme, address, inner }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/recu?jeton=secret", self.address)
+        format!("{}://{}/recu?jeton=secret", self.scheme, self.address)
     }
 
     pub(crate) fn behave(&self, behaviour: Behaviour) {
@@ -96,7 +122,24 @@ impl System {
     }
 }
 
-async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
+fn tls() -> (ServerConfig, String) {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = authority.self_signed(&key).unwrap().pem();
+    let (issuer, key) = (Issuer::new(authority, key), KeyPair::generate().unwrap());
+    let leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .unwrap();
+    (config, certificate)
+}
+
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, inner: Arc<Inner>) {
     while let Some((target, posted)) = request(&mut stream).await {
         if target.starts_with("/ailleurs") {
             inner.followed.fetch_add(1, Ordering::Relaxed);
@@ -140,7 +183,7 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
 }
 
 /// Reads one request: its target, fields and body.
-async fn request(stream: &mut TcpStream) -> Option<(String, Posted)> {
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Posted)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
