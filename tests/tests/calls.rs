@@ -9,7 +9,7 @@ use std::time::Duration;
 use passerelle_agent::client::Endpoint;
 use passerelle_pki::clock::SystemClock;
 use passerelle_proto::agreement::Document;
-use passerelle_proto::agreement::draft::{Draft, DraftOperations, DraftPath};
+use passerelle_proto::agreement::draft::{Draft, DraftFields, DraftOperations, DraftPath};
 use passerelle_proto::envelope::RecipientPublicKey;
 use passerelle_proto::wire::{HttpField, HttpRequestHead, Reason, call_reply};
 use passerelle_tests::network::Network;
@@ -63,6 +63,10 @@ fn agreement() -> Draft {
 
 impl Scene {
     async fn set() -> Self {
+        Self::under(&agreement()).await
+    }
+
+    async fn under(form: &Draft) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Program::new(env!("CARGO_BIN_EXE_sandbox").into());
         let network = Network::create(folder.path(), program).unwrap();
@@ -72,7 +76,7 @@ impl Scene {
         let service = Service::start(None).await.unwrap();
         let ramq = network.agent_with_settings(RAMQ, &service.settings(codes::SERVICE)).unwrap();
         let saaq = network.agent(SAAQ).unwrap();
-        network.conclude_by_agents(&agreement(), &[&ramq, &saaq]).await.unwrap();
+        network.conclude_by_agents(form, &[&ramq, &saaq]).await.unwrap();
         // Without a key bundle: nothing is sealed for this one.
         let publisher = network.silent_probe(RAMQ.code, &SystemClock::shared()).await.unwrap();
         let scene = Self { network, ramq, saaq, service, folder };
@@ -504,4 +508,19 @@ fn hostile_heads() -> Vec<HttpRequestHead> {
         get("http://autre.example/dossiers/7"),
     ];
     HOSTILE_PATHS.map(get).into_iter().chain(with_field).chain(others).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_answer_only_the_fields_of_the_agreement_leave_the_provider() {
+    let allow = vec!["/admissible".to_owned()];
+    let fields = DraftFields { services: Vec::new(), allow, otherwise: "remove".to_owned() };
+    let scene = Scene::under(&Draft { fields: vec![fields], ..agreement() }).await;
+    let reply = scene.get("/dossiers/7").await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.content, br#"{"admissible":true}"#);
+    assert_eq!(scene.service.visits().len(), 1);
+    // What has no fields does not leave at all.
+    let reply = scene.get("/dossiers/octets-1000").await;
+    assert_ne!(reply.status, 200);
+    assert_eq!(reply.problem().1, "FIELD_NOT_COVERED");
 }
