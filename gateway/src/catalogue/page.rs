@@ -51,6 +51,6 @@ mod tests {
             "a".to_owned(),
             ServiceEntry { service: None, signing_chain: vec![vec![0; PAGE_BYTES].into()] },
         )];
-        assert_eq!(super::page(huge.into_iter(), "").services.len(), 1, "one is always in it");
+        assert_eq!(page(huge.into_iter(), "").services.len(), 1, "one is always in it");
     }
 }
