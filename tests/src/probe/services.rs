@@ -20,7 +20,7 @@ impl Probe {
         data_categories: &[&str],
         enabled: bool,
     ) -> anyhow::Result<()> {
-        let openapi = document(service, operations);
+        let openapi = openapi(service, operations);
         let (openapi_digest, openapi_length) = catalogue::document_of(&openapi);
         let mut sorted: Vec<_> = operations.to_vec();
         sorted.sort_by_key(|(_, method, path)| (*path, *method));
@@ -54,7 +54,8 @@ impl Probe {
 }
 
 /// An OpenAPI document with these operations.
-fn document(title: &str, operations: &[(&str, &str, &str)]) -> Bytes {
+#[must_use]
+pub fn openapi(title: &str, operations: &[(&str, &str, &str)]) -> Bytes {
     let mut paths = serde_json::Map::new();
     for (name, method, path) in operations {
         let answers = serde_json::json!({ "200": { "description": "OK" } });

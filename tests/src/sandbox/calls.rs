@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::network::Network;
 use crate::network::agent::AgentProcess;
 use crate::network::agreements::{RAMQ, SAAQ, codes, draft, shifted, today};
+use crate::probe::services::openapi;
 use crate::service::Service;
 
 /// What RAMQ's service offers.
@@ -56,9 +57,7 @@ pub(super) async fn prepare(
     (ramq, saaq): (&AgentProcess, &AgentProcess),
     clock: &SharedClock,
 ) -> anyhow::Result<()> {
-    let publisher = network.probe_without_keys(RAMQ.code, "catalogue", clock).await?;
-    let categories = [codes::IDENTITY];
-    publisher.publish_service(codes::SERVICE, &OPERATIONS, &categories, true).await?;
+    publish(network, ramq)?;
     let day = today(clock.now());
     let mut later = with_calls(draft(LATER, RAMQ, &[SAAQ], day));
     later.valid_from = shifted(day, 1).to_string();
@@ -68,6 +67,17 @@ pub(super) async fn prepare(
         ensure!(Instant::now() < until, "the service is not known: {error}");
         sleep(Duration::from_millis(50)).await;
     }
+    Ok(())
+}
+
+/// Publishes the service as an administrator does.
+fn publish(network: &Network, ramq: &AgentProcess) -> anyhow::Result<()> {
+    let file = network.folder().join("openapi.json");
+    std::fs::write(&file, openapi(codes::SERVICE, &OPERATIONS))?;
+    let file = file.to_str().context("a path in UTF-8")?;
+    let said = ["--name", codes::SERVICE, "--category", codes::IDENTITY, "--classification", "protege-b"];
+    ramq.command(&[&["service", "publish", file], &said[..]].concat())?;
+    ramq.command(&["service", "enable", codes::SERVICE])?;
     Ok(())
 }
 
