@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::SIZE_LIMIT;
 use super::hash::{Hash, HashError, empty_root};
-use super::note::{NOTE_LIMIT, Note, NoteError, NoteSigner};
+use super::note::{NOTE_LIMIT, Note, NoteError, NoteSignature, NoteSigner};
 use super::text::{decimal, line};
 use super::vkey::NoteVerifier;
 
@@ -171,6 +171,12 @@ impl VerifiedCheckpoint {
     #[must_use]
     pub fn root(&self) -> &Hash {
         &self.checkpoint.root
+    }
+
+    /// This checkpoint with one more signature line, which the caller has checked.
+    pub(super) fn with_line(&self, line: NoteSignature) -> Result<Self, NoteError> {
+        let note = Note::parse(self.note.as_bytes())?.with(line)?;
+        Ok(Self { checkpoint: self.checkpoint.clone(), note: note.to_string() })
     }
 
     /// The signed note: the file `checkpoint` of the log, all signatures included.

@@ -1,7 +1,8 @@
 //! The Merkle log: hashes, trees, tiles, signed notes, checkpoints and proofs.
 //!
 //! Owns the formats by which anybody can check the gateway's log: the tree of RFC 6962, and the C2SP formats
-//! `signed-note`, `tlog-checkpoint`, `tlog-tiles` and `tlog-proof`. Written down in `docs/formats/log.md`.
+//! `signed-note`, `tlog-checkpoint`, `tlog-tiles`, `tlog-proof`, `tlog-cosignature` and `tlog-policy`. Written down in
+//! `docs/formats/log.md` and `docs/formats/witness.md`.
 //!
 //! Invariants: nothing here reads or writes a file, opens a socket or reads a clock; every parser is bounded before it
 //! allocates and refuses a second encoding of the same value; a [`VerifiedCheckpoint`] is only made by checking a
@@ -9,9 +10,11 @@
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod frontier;
 pub mod hash;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod tile;
 pub mod tlog_proof;
@@ -22,9 +25,11 @@ pub mod writer;
 mod text;
 
 pub use checkpoint::{Checkpoint, VerifiedCheckpoint};
+pub use cosignature::{CosignatureError, Cosigner, WitnessKey};
 pub use frontier::Frontier;
 pub use hash::{HASH_SIZE, Hash, empty_root, leaf_hash, node_hash};
-pub use note::{Note, NoteSigner};
+pub use note::{Note, NoteSignature, NoteSigner};
+pub use policy::{Judgement, Policy, PolicyError};
 pub use proof::{ConsistencyProof, InclusionProof};
 pub use tile::{TilePath, TileSource};
 pub use tlog_proof::TlogProof;

@@ -11,8 +11,9 @@ use super::vkey::{KeyName, NoteKeyId, NoteVerifier};
 
 /// Most bytes in a note: room for 16 cosignatures of 5 kB and a long text.
 pub const NOTE_LIMIT: usize = 256 * 1024;
-/// Most signature lines in a note. C2SP asks that at least 16 be admitted.
-pub const SIGNATURE_LIMIT: usize = 64;
+/// Most signature lines in a note: room for the cosignatures of a hundred agencies and of outside witnesses. C2SP asks
+/// that at least 16 be admitted.
+pub const SIGNATURE_LIMIT: usize = 256;
 /// What a signature line begins with: an em dash and a space.
 const DASH: &str = "\u{2014} ";
 
@@ -106,6 +107,22 @@ impl Note {
         &self.signatures
     }
 
+    /// This note with one more signature line, or the same when it has that line already. The line is not checked.
+    ///
+    /// # Errors
+    /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`]: it would not be read again.
+    pub fn with(mut self, line: NoteSignature) -> Result<Self, NoteError> {
+        if self.signatures.contains(&line) {
+            return Ok(self);
+        }
+        if self.signatures.len() >= SIGNATURE_LIMIT {
+            return Err(NoteError::TooManySignatures);
+        }
+        self.signatures.push(line);
+        let length = self.to_string().len();
+        if length > NOTE_LIMIT { Err(NoteError::TooLong(length)) } else { Ok(self) }
+    }
+
     /// Checks the signatures by `trusted` keys. Lines of unknown keys are ignored; every line that names a trusted key
     /// and its id must verify. Returns how many of the trusted keys signed: at least one.
     ///
@@ -142,7 +159,9 @@ impl NoteSignature {
         self.name == *verifier.name() && self.id == verifier.id()
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads one signature line, without its newline. `None` when it is not in the one form there is.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(DASH)?.split_once(' ')?;
         let decoded = STANDARD.decode(encoded).ok()?;
         let (id, signature) = decoded.split_first_chunk::<4>()?;

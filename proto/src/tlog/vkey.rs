@@ -12,6 +12,8 @@ use ring::digest;
 
 /// Signature type of an Ed25519 signature over the text of the note.
 pub const ED25519_TYPE: u8 = 0x01;
+/// Signature type of a witness's Ed25519 cosignature with a time (C2SP tlog-cosignature).
+pub const COSIGNATURE_TYPE: u8 = 0x04;
 /// Most bytes in a key name.
 pub const NAME_LIMIT: usize = 255;
 /// Most bytes in a verifier key that is worth reading.
@@ -33,8 +35,8 @@ pub enum VkeyError {
     /// Not `name+id+base64`.
     #[error("not a verifier key: name+hex(id)+base64(type and key) is expected")]
     Form,
-    /// A signature type other than Ed25519.
-    #[error("keys of type {0:#04x} are not supported; Ed25519 (0x01) is expected")]
+    /// A signature type other than the one that is due in this place.
+    #[error("a key of type {0:#04x} cannot be used here: a log's key is 0x01 (Ed25519), a witness's 0x04")]
     Type(u8),
     /// An Ed25519 key of other than 32 bytes, or one that cannot be used.
     #[error("an Ed25519 public key has 32 bytes")]
@@ -87,7 +89,7 @@ impl NoteVerifier {
     /// The verifier of Ed25519 signatures made under `name` with the private part of `key`.
     #[must_use]
     pub fn ed25519(name: KeyName, key: PublicKey) -> Self {
-        Self { id: key_id(&name, key.raw()), name, key }
+        Self { id: key_id(&name, ED25519_TYPE, &key), name, key }
     }
 
     /// The name of the key: for a log, its origin.
@@ -115,9 +117,10 @@ impl NoteVerifier {
     }
 }
 
-fn key_id(name: &KeyName, key: &[u8]) -> NoteKeyId {
+/// The id of `key` under `name` for signatures of type `kind`.
+pub(super) fn key_id(name: &KeyName, kind: u8, key: &PublicKey) -> NoteKeyId {
     let mut context = digest::Context::new(&digest::SHA256);
-    for part in [name.0.as_bytes(), b"\n", &[ED25519_TYPE], key] {
+    for part in [name.0.as_bytes(), b"\n", &[kind], key.raw()] {
         context.update(part);
     }
     let mut id = NoteKeyId::default();
@@ -127,38 +130,52 @@ fn key_id(name: &KeyName, key: &[u8]) -> NoteKeyId {
     id
 }
 
+/// Reads a verifier key of an Ed25519 key for signatures of type `kind`, strictly.
+pub(super) fn read(text: &str, kind: u8) -> Result<(KeyName, PublicKey), VkeyError> {
+    if text.len() > VKEY_LIMIT {
+        return Err(VkeyError::Form);
+    }
+    // Base64 may contain `+`: only the first two separate.
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(VkeyError::Form);
+    };
+    let name: KeyName = name.parse()?;
+    if id.len() != 8 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(VkeyError::Form);
+    }
+    let typed = STANDARD.decode(key).map_err(|_| VkeyError::Form)?;
+    let (found, raw) = typed.split_first().ok_or(VkeyError::Form)?;
+    if *found != kind {
+        return Err(VkeyError::Type(*found));
+    }
+    let raw: [u8; 32] = raw.try_into().map_err(|_| VkeyError::Key)?;
+    let key = PublicKey::from_raw32(raw);
+    let expected = hex::encode(key_id(&name, kind, &key));
+    if expected == id { Ok((name, key)) } else { Err(VkeyError::Id { found: id.to_owned(), expected }) }
+}
+
+/// Writes the verifier key that [`read`] reads.
+pub(super) fn write(
+    f: &mut fmt::Formatter<'_>,
+    (name, kind, key): (&KeyName, u8, &PublicKey),
+) -> fmt::Result {
+    let mut typed = vec![kind];
+    typed.extend_from_slice(key.raw());
+    write!(f, "{name}+{}+{}", hex::encode(key_id(name, kind, key)), STANDARD.encode(typed))
+}
+
 impl FromStr for NoteVerifier {
     type Err = VkeyError;
 
     fn from_str(text: &str) -> Result<Self, VkeyError> {
-        if text.len() > VKEY_LIMIT {
-            return Err(VkeyError::Form);
-        }
-        // Base64 may contain `+`: only the first two separate.
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(VkeyError::Form);
-        };
-        let name: KeyName = name.parse()?;
-        if id.len() != 8 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(VkeyError::Form);
-        }
-        let typed = STANDARD.decode(key).map_err(|_| VkeyError::Form)?;
-        let (kind, raw) = typed.split_first().ok_or(VkeyError::Form)?;
-        if *kind != ED25519_TYPE {
-            return Err(VkeyError::Type(*kind));
-        }
-        let raw: [u8; 32] = raw.try_into().map_err(|_| VkeyError::Key)?;
-        let verifier = Self::ed25519(name, PublicKey::from_raw32(raw));
-        let expected = hex::encode(verifier.id);
-        if expected == id { Ok(verifier) } else { Err(VkeyError::Id { found: id.to_owned(), expected }) }
+        let (name, key) = read(text, ED25519_TYPE)?;
+        Ok(Self::ed25519(name, key))
     }
 }
 
 impl fmt::Display for NoteVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut typed = vec![ED25519_TYPE];
-        typed.extend_from_slice(self.key.raw());
-        write!(f, "{}+{}+{}", self.name, hex::encode(self.id), STANDARD.encode(typed))
+        write(f, (&self.name, ED25519_TYPE, &self.key))
     }
 }

@@ -116,17 +116,17 @@ def notes():
         return f"{text}\n{DASH}{name} {value}\n"
 
     flipped = raw[:40] + bytes([raw[40] ^ 1]) + raw[41:]
-    unknown = [Key(f"inconnu-{n}", f"unknown {n}") for n in range(64)]
+    unknown = [Key(f"inconnu-{n}", f"unknown {n}") for n in range(256)]
     write("notes.json", "signed notes; read, then verified with `vkey`", [
         good("an empty line in the text", note=signed(text)),
         good("signatures of unknown keys before and after", note=signed(text, WITNESS, LOG, WITNESS)),
         good("the same name with an unknown id is ignored", note=signed(text, OTHER, LOG)),
         good("sixteen signatures", note=signed(text, *unknown[:15], LOG)),
-        good("sixty-four signatures", note=signed(text, *unknown[:63], LOG)),
+        good("256 signatures", note=signed(text, *unknown[:255], LOG)),
         good("the same signature twice", note=signed(text, LOG, LOG)),
         good("another type of signature: 2420 bytes under an unknown key",
              note=signed(text) + f"{DASH}mldsa {b64(b'mlds' + bytes(2420))}\n"),
-        bad("sixty-five signatures", "TooManySignatures", note=signed(text, *unknown[:64], LOG)),
+        bad("257 signatures", "TooManySignatures", note=signed(text, *unknown[:256], LOG)),
         bad("empty", "Form", note=""),
         bad("no empty line", "Form", note="un texte\n" + line),
         bad("no signature", "Form", note="un texte\n\n"),
@@ -390,5 +390,133 @@ def paths_and_bundles():
     ])
 
 
-for make in (notes, vkeys, checkpoints, proofs, paths_and_bundles):
+# --- C2SP tlog-cosignature and tlog-policy ---
+
+TIME = 1_790_000_000
+
+
+def cosignature(key, text, time=TIME, header="cosignature/v1", said=None):
+    message = f"{header}\ntime {time if said is None else said}\n{text}"
+    raw = time.to_bytes(8, "big") + key.private.sign(message.encode())
+    return f"{DASH}{key.name} {b64(key.id + raw)}\n"
+
+
+def cosignatures():
+    text = f"{LOG.name}\n3\n{b64(sha256(b'a root'))}\n"
+    witness = Key("temoin.example.qc.ca", "a witness's key of the vectors", 4)
+    plain = Key("temoin.example.qc.ca", "a witness's key of the vectors", 1)
+    other = Key("temoin.example.qc.ca", "another witness key", 4)
+    borrowed = Key("temoin.example.qc.ca", "another witness key", 4)
+    borrowed.id = witness.id
+    extended = text + "une ligne de plus\n"
+
+    def note(*lines, text=text):
+        return signed(text) + "".join(lines)
+
+    def yes(desc, note, time=TIME):
+        return good(desc, witness=witness.vkey(), note=note, time=time)
+
+    def no(desc, error, note):
+        return bad(desc, error, witness=witness.vkey(), note=note)
+
+    line = cosignature(witness, text)
+    raw = base64.b64decode(line.split()[-1])
+
+    def with_raw(value):
+        return note(f"{DASH}{witness.name} {b64(value)}\n")
+
+    write("cosignatures.json", "cosigned checkpoints; opened with `vkey`, then the cosignatures by `witness` are checked", [
+        yes("one cosignature", note(line)),
+        yes("over an extension line", note(cosignature(witness, extended), text=extended)),
+        yes("twice: the newest counts", note(line, cosignature(witness, text, TIME + 9)), TIME + 9),
+        yes("the newest first", note(cosignature(witness, text, TIME + 9), line), TIME + 9),
+        yes("the second 1", note(cosignature(witness, text, 1)), 1),
+        yes("the latest time that there is", note(cosignature(witness, text, 2**63 - 1)), 2**63 - 1),
+        yes("none", note(), None),
+        yes("by another key of that name: not looked at", note(cosignature(other, text)), None),
+        yes("a plain signature by the same key: not looked at", note(plain.line(text)), None),
+        no("time 0", "Time(0)", note(cosignature(witness, text, 0))),
+        no("a time over 2^63 - 1", "Time(9223372036854775808)", note(cosignature(witness, text, 2**63))),
+        no("another time than the one signed", "Signature", note(cosignature(witness, text, said=TIME + 1))),
+        no("a leading zero in the time signed", "Signature", note(cosignature(witness, text, said=f"0{TIME}"))),
+        no("without the extension line", "Signature", note(cosignature(witness, text), text=extended)),
+        no("over the checkpoint before", "Signature", note(cosignature(witness, text.replace("\n3\n", "\n2\n")))),
+        no("over another log's checkpoint", "Signature", note(cosignature(witness, "ailleurs" + text))),
+        no("another first line", "Signature", note(cosignature(witness, text, header="cosignature/v2"))),
+        no("another key under the witness's id", "Signature", note(cosignature(borrowed, text))),
+        no("a plain signature under the witness's id", "Length(64)", with_raw(witness.id + witness.private.sign(text.encode()))),
+        no("one bit of the signature", "Signature", with_raw(raw[:-1] + bytes([raw[-1] ^ 1]))),
+        no("one byte more", "Length(73)", with_raw(raw + b"\0")),
+        no("one byte less", "Length(71)", with_raw(raw[:-1])),
+        no("only a time", "Length(8)", with_raw(raw[:12])),
+        no("a good line and a false one", "Signature", note(line, cosignature(witness, text, said=1))),
+    ])
+
+
+def policies():
+    w = [Key(f"temoin-{n}.example.qc.ca", f"witness {n}", 4) for n in range(6)]
+    named = "".join(f"witness T{n} {key.vkey()}\n" for n, key in enumerate(w[:3]))
+    log = f"log {LOG.vkey()}\n"
+    renamed = Key("autre-nom", "witness 0", 4)
+    many = "".join(f"witness M{n} {Key(f'm{n}', f'm{n}', 4).vkey()}\n" for n in range(257))
+
+    def no(desc, mistake, line, text):
+        return bad(desc, mistake, text=text, line=line)
+
+    write("policies.json", "trust policies; `printed` is the one form, when `text` is another", [
+        good("no quorum", text="quorum none\n"),
+        good("a log and one witness", text=f"{log}witness T {w[0].vkey()}\nquorum T\n"),
+        good("two of three", text=f"{log}{named}group G 2 T0 T1 T2\nquorum G\n"),
+        good("addresses", text=f"log {LOG.vkey()} https://journal\nwitness T {w[0].vkey()} https://t/prefixe\nquorum T\n"),
+        good("comments, tabs and empty lines", text=f"# politique é\n\n \t# deux\n\tquorum \t none \n", printed="quorum none\n"),
+        good("any", text=f"{named}group G any T0 T1\nquorum G\n", printed=f"{named}group G 1 T0 T1\nquorum G\n"),
+        good("all", text=f"{named}group G all T0 T1\nquorum G\n", printed=f"{named}group G 2 T0 T1\nquorum G\n"),
+        good("groups of groups", text=f"{named}group A 1 T0 T1\ngroup B 2 A T2\nquorum B\n"),
+        good("a log after the quorum", text=f"quorum none\n{log}", printed=f"{log}quorum none\n"),
+        good("a name that is not ASCII", text=f"witness té moin {w[0].vkey()}\nquorum té moin\n"),
+        no("empty", "NoQuorum", None, ""),
+        no("no quorum line", "NoQuorum", None, log + named),
+        no("no newline at the end", "NoNewline", 1, "quorum none"),
+        no("carriage returns", "Characters", 1, "quorum none\r\n"),
+        no("a NUL in a comment", "Characters", 1, "#\0\nquorum none\n"),
+        no("a DEL in a comment", "Characters", 1, "#\x7f\nquorum none\n"),
+        no("an unknown word", "Keyword", 1, "temoin T\nquorum none\n"),
+        no("a word in capitals", "Keyword", 1, "Quorum none\n"),
+        no("a comment after a line", "Words", 1, "quorum none # rien\n"),
+        no("a log without a key", "Words", 1, "log\nquorum none\n"),
+        no("a log with three words", "Words", 1, f"log {LOG.vkey()} https://a b\nquorum none\n"),
+        no("a witness without a key", "Words", 1, "witness T\nquorum none\n"),
+        no("a witness with the address before the key", "Key(Form)", 1, f"witness T https://t {w[0].vkey()}\nquorum T\n"),
+        no("a quorum of two names", "Words", 4, f"{named}quorum T0 T1\n"),
+        no("a quorum without a name", "Words", 1, "quorum\n"),
+        no("a witness's key as a log's", "Key(Type(4))", 1, f"log {w[0].vkey()}\nquorum none\n"),
+        no("a log's key as a witness's", "Key(Type(1))", 1, f"witness T {LOG.vkey()}\nquorum T\n"),
+        no("a key with the id of another", "Key(Id", 1, f"witness T {w[0].vkey().replace(w[0].id.hex(), w[1].id.hex())}\nquorum T\n"),
+        no("a log twice", "SameKey", 2, log + log + "quorum none\n"),
+        no("a witness's key twice under two names", "SameKey", 2, f"witness A {w[0].vkey()}\nwitness B {renamed.vkey()}\nquorum A\n"),
+        no("a witness's name twice", "NameTaken", 2, f"witness A {w[0].vkey()}\nwitness A {w[1].vkey()}\nquorum A\n"),
+        no("a group's name twice", "NameTaken", 5, f"{named}group G any T0\ngroup G any T1\nquorum G\n"),
+        no("a group of a witness's name", "NameTaken", 4, f"{named}group T0 any T1\nquorum T0\n"),
+        no("a witness called none", "Reserved", 1, f"witness none {w[0].vkey()}\nquorum none\n"),
+        no("a group called none", "Reserved", 4, f"{named}group none any T0\nquorum none\n"),
+        no("none as a member", "Reserved", 4, f"{named}group G any none\nquorum G\n"),
+        no("an unknown member", "Unknown", 4, f"{named}group G any T0 T9\nquorum G\n"),
+        no("a member that comes later", "Unknown", 1, f"group G any T0\n{named}quorum G\n"),
+        no("a group that is its own member", "Unknown", 4, f"{named}group G any G\nquorum G\n"),
+        no("an unknown quorum", "Unknown", 1, "quorum T\n"),
+        no("a quorum that comes later", "Unknown", 1, f"quorum T0\n{named}"),
+        no("a member twice in a group", "MemberTwice", 4, f"{named}group G 2 T0 T0\nquorum G\n"),
+        no("a member of two groups", "MemberTwice", 5, f"{named}group A any T0\ngroup B any T0 T1\nquorum B\n"),
+        no("a group without members", "Words", 4, f"{named}group G any\nquorum G\n"),
+        no("none of a group", "Threshold", 4, f"{named}group G 0 T0\nquorum G\n"),
+        no("three of two", "Threshold", 4, f"{named}group G 3 T0 T1\nquorum G\n"),
+        no("a threshold with a leading zero", "Threshold", 4, f"{named}group G 01 T0\nquorum G\n"),
+        no("a negative threshold", "Threshold", 4, f"{named}group G -1 T0\nquorum G\n"),
+        no("half a threshold", "Threshold", 4, f"{named}group G 1.5 T0 T1\nquorum G\n"),
+        no("two quorums", "SecondQuorum", 2, "quorum none\nquorum none\n"),
+        no("257 witnesses", "TooMany", 257, many + "quorum none\n"),
+    ])
+
+
+for make in (notes, vkeys, checkpoints, proofs, paths_and_bundles, cosignatures, policies):
     make()
