@@ -14,7 +14,7 @@ use super::names::SIDECAR;
 use crate::agent::{Agent, InboxBody};
 use crate::link;
 use crate::records::blocking::blocking;
-use crate::records::{InboxError, InboxView};
+use crate::records::{InboxError, InboxView, StoreError};
 
 /// Bytes that are written at a time.
 const BLOCK: usize = 1 << 20;
@@ -125,6 +125,23 @@ fn missed(error: InboxError) -> Missed {
     match error {
         InboxError::NotFound(_) => Missed::Gone,
         InboxError::Open(_) => Missed::Unreadable(link::chain(&error)),
-        InboxError::Store(error) => Missed::Failed(io::Error::other(error)),
+        InboxError::Store(StoreError::Stopping) => Missed::Failed(io::Error::other(error)),
+        // One record's damage must not stop those behind it.
+        InboxError::Store(_) => Missed::Unreadable(link::chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_damaged_record_is_left_alone_and_a_stopping_agent_is_a_failure() {
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        for damage in [StoreError::Damaged("a record"), StoreError::file("bodies/1")(gone), StoreError::Newer]
+        {
+            assert!(matches!(missed(InboxError::Store(damage)), Missed::Unreadable(_)));
+        }
+        assert!(matches!(missed(InboxError::Store(StoreError::Stopping)), Missed::Failed(_)));
     }
 }

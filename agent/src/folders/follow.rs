@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use crate::landing::name::numbered_within;
 use crate::records::{RecordState, RecordView};
 
-/// Names that are tried for one file.
+/// Numbered names that are tried for one file.
 const CHOICES: u32 = 10_000;
 /// Bytes of a list that is read.
 const LIST_LIMIT: u64 = 4 << 20;
@@ -132,8 +132,10 @@ impl Follow {
         {
             return Ok(known.name.clone());
         }
-        for count in 1..=CHOICES {
-            let name = numbered_within(&item.name, count, NAME_LIMIT);
+        // So many of one name: the id is unique.
+        let unique = numbered_within(&format!("{id}-{}", item.name), 1, NAME_LIMIT);
+        let numbered = (1..=CHOICES).map(|count| numbered_within(&item.name, count, NAME_LIMIT));
+        for name in numbered.chain([unique]) {
             let free = !folder.sent.has(&name)?
                 && !folder.sent.has(&format!("{name}{RECEIPT}"))?
                 && !folder.sent.has(&format!("{name}{SIDECAR}"))?;
@@ -201,5 +203,38 @@ fn tell_one(
     match Refusal::of_record(record) {
         Some(refusal) => quarantine::put(folder, (&folder.sent, OsStr::new(name)), &refusal),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn ten_thousand_files_of_one_name_do_not_stop_the_folder() {
+        const BATCH: &str = "00112233445566ff";
+        let root = tempfile::tempdir().unwrap();
+        let folder = OutboxFolder::open(root.path()).unwrap();
+        for count in 1..=CHOICES {
+            folder.sent.create(&numbered_within("avis.pdf", count, NAME_LIMIT)).unwrap();
+        }
+        let place = folder.work.sub_or_new(BATCH, 0o770).unwrap();
+        place.create("avis.pdf").unwrap();
+        let item = Item {
+            batch: BATCH.to_owned(),
+            name: "avis.pdf".to_owned(),
+            stamp: None,
+            due: Instant::now(),
+            attempts: 0,
+        };
+        let id = ExchangeId::from_bytes(&[0, 0, 0, 0, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1]).unwrap();
+        let again = Follow::default().sent(&folder, vec![(item, id)]).unwrap();
+        assert!(again.is_empty());
+        assert!(folder.sent.has(&format!("{id}-avis.pdf")).unwrap());
+        assert!(!folder.work.has(BATCH).unwrap());
     }
 }

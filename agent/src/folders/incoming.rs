@@ -152,6 +152,7 @@ impl Incoming {
                     tracing::error!(folder = self.settings.name, %id, why, "a record does not open any more");
                     desk.unreadable.insert(id, Instant::now() + UNREADABLE);
                     desk.held.extend(stream);
+                    hidden(id).iter().try_for_each(|name| desk.folder.work.remove(name)).ok();
                 }
                 Err(Missed::Failed(error)) => {
                     // Half a file takes room that may be wanting.

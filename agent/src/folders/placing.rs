@@ -53,10 +53,8 @@ pub(super) fn place(folder: &InboxFolder, written: &[Written]) -> io::Result<Pla
     SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
     let list = format!("{}.json", hex::encode(random));
     folder.work.sync()?;
-    folder.work.put(&list, &serde_json::to_vec(&entries)?, true)?;
-    folder.work.sync()?;
-    let ids = go_on(folder, &entries)?;
-    Ok(Placed { list, ids })
+    write_list(folder, &list, &entries)?;
+    go_on(folder, list, entries)
 }
 
 /// Goes on where a killed agent stopped: names what was about to be named, removes what was not whole.
@@ -66,7 +64,7 @@ pub(super) fn recover(folder: &InboxFolder) -> io::Result<Vec<Placed>> {
     for name in names.iter().filter_map(|name| name.to_str()).filter(|name| is_list(name)) {
         let bytes = folder.work.read_small(name, LIST_LIMIT)?.unwrap_or_default();
         let entries: Vec<Entry> = serde_json::from_slice(&bytes)?;
-        placed.push(Placed { list: name.to_owned(), ids: go_on(folder, &entries)? });
+        placed.push(go_on(folder, name.to_owned(), entries)?);
     }
     for name in folder.work.names(NAMES_MAX)? {
         match name.to_str() {
@@ -84,16 +82,27 @@ pub(super) fn forget(folder: &InboxFolder, list: &str) -> io::Result<()> {
     folder.work.sync()
 }
 
-fn go_on(folder: &InboxFolder, entries: &[Entry]) -> io::Result<Vec<ExchangeId>> {
-    let mut ids = Vec::with_capacity(entries.len());
+/// Places what is not yet placed. A record whose name was taken leaves the list before its content may be removed: without
+/// its content it would pass for one that was placed, and be confirmed.
+fn go_on(folder: &InboxFolder, list: String, entries: Vec<Entry>) -> io::Result<Placed> {
+    let listed = entries.len();
+    let mut placed = Vec::with_capacity(listed);
     for entry in entries {
-        if place_one(folder, entry)? {
-            ids.push(entry.exchange_id);
+        if place_one(folder, &entry)? {
+            placed.push(entry);
         }
     }
     folder.place.sync()?;
     folder.work.sync()?;
-    Ok(ids)
+    if placed.len() < listed {
+        write_list(folder, &list, &placed)?;
+    }
+    Ok(Placed { list, ids: placed.iter().map(|entry| entry.exchange_id).collect() })
+}
+
+fn write_list(folder: &InboxFolder, list: &str, entries: &[Entry]) -> io::Result<()> {
+    folder.work.put(list, &serde_json::to_vec(entries)?, true)?;
+    folder.work.sync()
 }
 
 /// False when the name was taken meanwhile: the record comes again, under another.
@@ -135,4 +144,81 @@ fn choose(folder: &InboxFolder, record: &Written, chosen: &mut HashSet<String>) 
 
 fn is_list(name: &str) -> bool {
     name.strip_suffix(".json").is_some_and(super::pick_up::is_batch)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+    use std::io::Write;
+
+    use super::*;
+
+    const LIST: &str = "00112233445566ff.json";
+
+    fn id(last: u8) -> ExchangeId {
+        ExchangeId::from_bytes(&[0, 0, 0, 0, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, last]).unwrap()
+    }
+
+    fn entry(last: u8, name: &str) -> Entry {
+        Entry { exchange_id: id(last), name: name.to_owned() }
+    }
+
+    fn fill(folder: &InboxFolder, id: ExchangeId) {
+        for name in hidden(id) {
+            folder.work.create(&name).unwrap().write_all(name.as_bytes()).unwrap();
+        }
+    }
+
+    /// Two records are listed; the system has meanwhile taken the second's name, or its sidecar's.
+    fn collided(path: &std::path::Path, taken: &str) -> InboxFolder {
+        let folder = InboxFolder::open(path).unwrap();
+        fill(&folder, id(1));
+        fill(&folder, id(2));
+        folder.place.create(taken).unwrap().write_all(b"the system's").unwrap();
+        write_list(&folder, LIST, &[entry(1, "un.pdf"), entry(2, "deux.pdf")]).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_record_whose_name_was_taken_is_never_confirmed_however_often_the_agent_is_killed() {
+        for taken in ["deux.pdf", "deux.pdf.meta.json"] {
+            let root = tempfile::tempdir().unwrap();
+            let mut folder = collided(root.path(), taken);
+            // Each turn is a start that is killed before it forgets the list.
+            for turn in 0..4 {
+                let placed = recover(&folder).unwrap();
+                let ids: Vec<_> = placed.into_iter().flat_map(|placed| placed.ids).collect();
+                assert_eq!(ids, [id(1)], "start {turn}, {taken} taken");
+                drop(folder);
+                folder = InboxFolder::open(root.path()).unwrap();
+            }
+            assert_eq!(std::fs::read(root.path().join("inbox").join(taken)).unwrap(), b"the system's");
+            assert!(folder.place.has("un.pdf").unwrap());
+        }
+    }
+
+    #[test]
+    fn the_list_is_without_the_record_before_its_content_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = collided(root.path(), "deux.pdf");
+        let placed = go_on(&folder, LIST.to_owned(), vec![entry(1, "un.pdf"), entry(2, "deux.pdf")]).unwrap();
+        assert_eq!(placed.ids, [id(1)]);
+        // Killed here: the content still lies there, and the list no longer speaks of it.
+        assert!(folder.work.has(&hidden(id(2))[0]).unwrap());
+        let listed: Vec<Entry> =
+            serde_json::from_slice(&folder.work.read_small(LIST, LIST_LIMIT).unwrap().unwrap()).unwrap();
+        assert_eq!(listed.iter().map(|entry| entry.exchange_id).collect::<Vec<_>>(), [id(1)]);
+        assert_eq!(recover(&folder).unwrap()[0].ids, [id(1)]);
+        assert!(!folder.work.has(&hidden(id(2))[0]).unwrap());
+    }
+
+    #[test]
+    fn a_start_that_finds_the_name_free_again_places_the_record() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = collided(root.path(), "deux.pdf");
+        folder.place.remove("deux.pdf").unwrap();
+        assert_eq!(recover(&folder).unwrap()[0].ids, [id(1), id(2)]);
+        assert!(folder.place.has("deux.pdf").unwrap() && folder.place.has("deux.pdf.meta.json").unwrap());
+    }
 }

@@ -3,13 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 
+use ring::rand::{SecureRandom, SystemRandom};
+
 use super::layout::OutboxFolder;
 use super::names::{NAME_LIMIT, REASON, RECEIPT, SIDECAR};
 use super::refusal::Refusal;
 use crate::landing::name::{numbered_within, safe_name};
 use crate::landing::place::Place;
 
-/// Names that are tried.
+/// Numbered names that are tried.
 const CHOICES: u32 = 10_000;
 /// Names that are counted.
 const NAMES_MAX: usize = 1_000_000;
@@ -25,8 +27,7 @@ pub(super) fn put(
     let shown = name.to_string_lossy();
     let nobody = passerelle_proto::exchange_id::ExchangeId::from_bytes(&NOBODY).map_err(io::Error::other)?;
     let wished = safe_name(Some(&shown), "", &nobody);
-    for count in 1..=CHOICES {
-        let choice = numbered_within(&wished, count, NAME_LIMIT);
+    for choice in choices(&wished)? {
         if quarantine.has(&choice)? {
             continue;
         }
@@ -55,14 +56,22 @@ pub(super) fn put(
 
 /// Moves a sidecar after its file, when that was cut.
 pub(super) fn sidecar(folder: &OutboxFolder, (from, name): (&Place, &str), file: &str) -> io::Result<()> {
-    for count in 1..=CHOICES {
-        let to = format!("{}{SIDECAR}", numbered_within(file, count, NAME_LIMIT));
+    for choice in choices(file)? {
+        let to = format!("{choice}{SIDECAR}");
         match from.move_to(name.as_ref(), &folder.quarantine, to.as_ref()) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             done => return done,
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{CHOICES} × {name:?}")))
+}
+
+/// The name, numbered, and at last behind something random: ten thousand files of one name must not stop the folder.
+fn choices(name: &str) -> io::Result<impl Iterator<Item = String>> {
+    let mut random = [0; 8];
+    SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
+    let unique = numbered_within(&format!("{}-{name}", hex::encode(random)), 1, NAME_LIMIT);
+    Ok((1..=CHOICES).map(|count| numbered_within(name, count, NAME_LIMIT)).chain([unique]))
 }
 
 /// Files that lie there.
@@ -76,3 +85,34 @@ pub(super) fn count(folder: &OutboxFolder) -> io::Result<usize> {
 
 /// A name of which nothing is left becomes this id: UUIDv7 of time 0.
 const NOBODY: [u8; 16] = [0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn ten_thousand_files_of_one_name_do_not_stop_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = OutboxFolder::open(root.path()).unwrap();
+        for count in 1..=CHOICES {
+            let name = numbered_within("avis.pdf", count, NAME_LIMIT);
+            folder.quarantine.create(&name).unwrap();
+            folder.quarantine.create(&format!("{name}{SIDECAR}")).unwrap();
+        }
+        for name in ["avis.pdf", "avis.pdf.meta.json", "seul.meta.json"] {
+            folder.place.create(name).unwrap();
+        }
+        put(&folder, (&folder.place, OsStr::new("avis.pdf")), &Refusal::not_a_file()).unwrap();
+        sidecar(&folder, (&folder.place, "seul.meta.json"), "avis.pdf").unwrap();
+        let names = folder.quarantine.names(NAMES_MAX).unwrap();
+        let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
+        let choice = names.iter().find(|name| name.ends_with("-avis.pdf")).unwrap();
+        for ending in [REASON, SIDECAR] {
+            assert!(folder.quarantine.has(&format!("{choice}{ending}")).unwrap(), "{choice}{ending}");
+        }
+        assert_eq!(names.iter().filter(|name| name.ends_with("-avis.pdf.meta.json")).count(), 2);
+        assert!(!folder.place.has("avis.pdf").unwrap() && !folder.place.has("seul.meta.json").unwrap());
+    }
+}

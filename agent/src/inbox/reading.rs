@@ -79,10 +79,11 @@ impl Inbox {
                     Ok(view) => views.push(view),
                     // Confirmed meanwhile.
                     Err(InboxError::NotFound(_)) => {}
-                    Err(InboxError::Open(error)) => {
-                        tracing::error!(%id, %error, "a record does not open any more");
+                    Err(InboxError::Store(StoreError::Stopping)) => return Err(StoreError::Stopping.into()),
+                    Err(error) => {
+                        let error = crate::link::chain(&error);
+                        tracing::error!(%id, error, "a record does not open any more");
                     }
-                    Err(error) => return Err(error),
                 }
             }
             Ok(views)
