@@ -32,6 +32,7 @@ use crate::directory::Directory;
 use crate::folders::{Board, FolderSettings};
 use crate::identity::Identity;
 use crate::inbox::{Inbox, Waiting, Wanted};
+use crate::inclusion::{CheckSettings, Receipts};
 use crate::link::{GatewayAddress, Link};
 use crate::metrics;
 use crate::outbox::Outbox;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub check_before_sending: bool,
     /// The key of the pseudonyms, when several agents of the agency share one; otherwise derived from the agent's own.
     pub pseudonym_key: Option<[u8; 32]>,
+    /// When receipts are held against the log.
+    pub checks: CheckSettings,
     /// How much it keeps.
     pub limits: Limits,
     /// Calls, and the agency's own services.
@@ -89,6 +92,7 @@ struct Inner {
     link: Link,
     outbox: Outbox,
     inbox: Inbox,
+    receipts: Receipts,
     planner: Planner,
     calls: Calls,
     call_settings: CallSettings,
@@ -311,6 +315,7 @@ impl Agent {
                 .seen()
                 .map(|seen| CheckpointStatus { size: seen.size, seen_at: seen.at }),
             checkpoint_alarm: self.0.checkpoints.alarm().map(|alarm| alarm.to_string()),
+            receipts: self.0.receipts.status(),
             agreements: self.0.agreements.list().len(),
             directory_at: self.0.directory.fetched(),
             agreements_at: self.0.agreements.fetched(),

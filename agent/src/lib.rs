@@ -5,7 +5,7 @@
 //! - `outbox`, `inbox`: what is kept, durable and sealed; `spool`: large bodies;
 //! - [`folders`]: for systems that only know files; `landing`: how a file comes to stand in a folder;
 //! - `sender`, `receiver`: the road to the gateway and back, over the one [`link`];
-//! - [`checkpoint`]: what was seen of the gateway's log; `metrics`: measures for a monitoring system;
+//! - [`checkpoint`]: what was seen of the gateway's log; [`inclusion`]: receipts held against it; `metrics`: measures for a monitoring system;
 //! - [`identity`], [`enrol`], [`renewal`]: who this agent is; [`directory`], [`agreements`], [`catalogue`]: whom and what it
 //!   believes;
 //! - [`config`]: the configuration file; [`local`]: the interface for the agency's systems; [`client`]: its client;
@@ -27,6 +27,7 @@ pub mod enrol;
 pub mod folders;
 pub mod govstack;
 pub mod identity;
+pub mod inclusion;
 pub mod link;
 pub mod local;
 pub mod pkcs11;

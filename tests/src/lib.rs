@@ -1,5 +1,6 @@
 //! A whole Passerelle network in one command, its end-to-end tests, attacks, faults and bench.
 
+pub mod attacker;
 pub mod bench;
 pub mod exposition;
 pub mod generator;

@@ -20,6 +20,7 @@ use crate::directory::Directory;
 use crate::folders;
 use crate::identity::{Identity, IdentityError};
 use crate::inbox::Inbox;
+use crate::inclusion::{Receipts, Watcher};
 use crate::link::{self, Backoff, GatewayAddress, Link, LinkSettings};
 use crate::outbox::Outbox;
 use crate::pkcs11::Token;
@@ -78,6 +79,7 @@ struct Opened {
     catalogue: Catalogue,
     outbox: Outbox,
     inbox: Inbox,
+    receipts: Receipts,
     pseudonyms: Pseudonyms,
 }
 
@@ -117,7 +119,20 @@ fn open(
     let inbox = folder("inbox")
         .and_then(|path| Inbox::open(&path, limits.clone(), Arc::clone(clock), changed.clone()))
         .map_err(StartError::Inbox)?;
-    Ok(Opened { identity, directory, agreements, checkpoints, catalogue, outbox, inbox, pseudonyms })
+    let receipts = folder("receipts")
+        .and_then(|path| Receipts::open(&path, settings.checks, Arc::clone(clock)))
+        .map_err(StartError::Receipts)?;
+    Ok(Opened {
+        identity,
+        directory,
+        agreements,
+        checkpoints,
+        catalogue,
+        outbox,
+        inbox,
+        receipts,
+        pseudonyms,
+    })
 }
 
 fn create(path: &Path) -> std::io::Result<()> {
@@ -134,8 +149,17 @@ impl Agent {
         let (given, at, told) = (settings.clone(), Arc::clone(&clock), changed.clone());
         let opened = tokio::task::spawn_blocking(move || open(&given, &at, &told)).await;
         let opened = opened.map_err(|_| StartError::Outbox(StoreError::Stopping))??;
-        let Opened { identity, directory, agreements, checkpoints, catalogue, outbox, inbox, pseudonyms } =
-            opened;
+        let Opened {
+            identity,
+            directory,
+            agreements,
+            checkpoints,
+            catalogue,
+            outbox,
+            inbox,
+            receipts,
+            pseudonyms,
+        } = opened;
         let (link, link_task) = Link::start(LinkSettings {
             address: settings.agents.clone(),
             identity: identity.clone(),
@@ -162,8 +186,8 @@ impl Agent {
             check: settings.check_before_sending,
         };
         let folder = settings.data_dir.join("calls");
-        let calls =
-            Calls::new(planner.clone(), catalogue.clone(), link.clone(), Arc::clone(&refresher), &folder);
+        let believing = (Arc::clone(&refresher), receipts.clone());
+        let calls = Calls::new(planner.clone(), catalogue.clone(), link.clone(), believing, &folder);
         let calls = calls.map_err(StartError::Calls)?;
         let agent = Self(Arc::new(Inner {
             identity,
@@ -174,6 +198,7 @@ impl Agent {
             link,
             outbox,
             inbox,
+            receipts,
             planner,
             calls,
             call_settings: settings.calls,
@@ -199,6 +224,7 @@ impl Agent {
         let inner = &self.0;
         let sender = Sender {
             outbox: inner.outbox.clone(),
+            receipts: inner.receipts.clone(),
             link: inner.link.clone(),
             trust: Arc::new(Believed {
                 directory: inner.directory.clone(),
@@ -218,7 +244,9 @@ impl Agent {
             clock: Arc::clone(&clock),
         };
         let provider = Provider::new(inner.calls.clone(), sender.clone(), &inner.call_settings)?;
+        let watcher = Watcher::new(inner.receipts.clone(), follower.clone());
         let mut tasks = JoinSet::new();
+        tasks.spawn(watcher.run(stop.clone()));
         tasks.spawn(follower.run(inner.link.clone(), stop.clone()));
         tasks.spawn(synchroniser.run(stop.clone()));
         tasks.spawn(Renewal::new(inner.identity.clone(), clock).run(inner.link.clone(), stop.clone()));

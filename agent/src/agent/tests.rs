@@ -36,6 +36,7 @@ fn settings(house: &House, gateway: &Stub, name: &str) -> Settings {
         signing: None,
         check_before_sending: true,
         pseudonym_key: None,
+        checks: CheckSettings::default(),
         limits: Limits::default(),
         calls: CallSettings::default(),
         folders: Vec::new(),

@@ -12,6 +12,7 @@ use passerelle_proto::reason;
 use passerelle_proto::wire::{self, Reason};
 use tokio::time::Instant;
 
+use crate::inclusion::{Receipts, Side};
 use crate::link;
 use crate::records::trust::{self, Refresher, Trust};
 
@@ -20,6 +21,7 @@ use crate::records::trust::{self, Refresher, Trust};
 pub(super) struct Belief {
     pub(super) trust: Arc<dyn Trust>,
     pub(super) refresher: Arc<Refresher>,
+    pub(super) receipts: Receipts,
 }
 
 /// Why half a call is not believed.
@@ -66,9 +68,10 @@ impl Belief {
         self.trust.signing_key(sender, &hint).ok_or_else(unsigned)
     }
 
-    /// When and where the gateway logged it.
+    /// When and where the gateway logged it. That it did is looked at later; nobody waits until the receipt is durable.
     pub(super) async fn receipt(
         &self,
+        side: Side,
         receipt: Option<&wire::Receipt>,
         (id, digest): (ExchangeId, [u8; 32]),
     ) -> Result<wire::ReceiptBody, Doubted> {
@@ -79,10 +82,17 @@ impl Belief {
             Err(doubt) if doubt.may_be_ours() && self.refresher.refresh(asked).await => look(),
             believed => believed,
         };
-        believed.map_err(|doubt| {
+        let body = believed.map_err(|doubt| {
             tracing::error!(%id, error = %link::chain(&doubt), "half a call without a receipt that is believed");
             Doubted::new(Reason::LogUnavailable, "field=receipt")
-        })
+        })?;
+        let (receipts, receipt, promised) = (self.receipts.clone(), receipt.clone(), body.clone());
+        tokio::spawn(async move {
+            if let Err(error) = receipts.note(side, &receipt, &promised).await {
+                tracing::error!(%id, error = %link::chain(&error), "the receipt of a call could not be kept");
+            }
+        });
+        Ok(body)
     }
 
     /// What the agreement said when the gateway accepted it.

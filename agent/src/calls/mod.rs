@@ -33,6 +33,7 @@ pub use settings::{CallSettings, ServiceSettings};
 pub(crate) use fields::of_request as fields_of;
 
 use crate::catalogue::Catalogue;
+use crate::inclusion::Receipts;
 use crate::link::Link;
 use crate::records::StoreError;
 use crate::records::plan::Planner;
@@ -66,12 +67,12 @@ impl Calls {
         planner: Planner,
         catalogue: Catalogue,
         link: Link,
-        refresher: Arc<Refresher>,
+        (refresher, receipts): (Arc<Refresher>, Receipts),
         folder: &Path,
     ) -> Result<Self, StoreError> {
         let trust = Believed { directory: planner.directory.clone(), agreements: planner.agreements.clone() };
         Ok(Self(Arc::new(Parts {
-            belief: Belief { trust: Arc::new(trust), refresher },
+            belief: Belief { trust: Arc::new(trust), refresher, receipts },
             catalogue,
             spool: Spool::passing(folder).map_err(StoreError::file(folder))?,
             decapsulations: DecapsulationCache::default(),

@@ -12,7 +12,7 @@ use tower::{Service, ServiceExt};
 
 use super::{Checkpoints, CheckpointsError, Seen};
 use crate::identity::Identity;
-use crate::link::{self, Backoff, GatewayAddress, Link, LinkError, dial};
+use crate::link::{self, Backoff, GatewayAddress, Line, Link, LinkError, dial};
 
 /// How often it is looked at: each look is a connection of its own, as anybody's would be.
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -63,6 +63,14 @@ impl Follower {
 
     /// Without a client certificate: what everybody sees is what must not differ.
     async fn fetch(&self) -> Result<Vec<u8>, FollowError> {
+        let line = self.line().await?;
+        let note = ask(line.channel()).await;
+        line.cut();
+        note
+    }
+
+    /// A connection to the public listener, as anybody has it.
+    pub(crate) async fn line(&self) -> Result<Line, FollowError> {
         let tls = ClientTls::new(ClientSettings {
             credential: None,
             anchor: self.identity.anchor().clone(),
@@ -71,10 +79,7 @@ impl Follower {
             clock: SharedClock::clone(&self.clock),
         })
         .map_err(FollowError::Tls)?;
-        let line = dial(&self.public, &tls, |_| true).await.map_err(FollowError::Link)?;
-        let note = ask(line.channel()).await;
-        line.cut();
-        note
+        dial(&self.public, &tls, |_| true).await.map_err(FollowError::Link)
     }
 
     /// Keeps looking, whenever the agent is connected, until `stop`.

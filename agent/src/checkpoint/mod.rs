@@ -21,7 +21,7 @@ use passerelle_pki::clock::{SharedClock, Timestamp};
 use passerelle_proto::tlog::checkpoint::{CheckpointError, VerifiedCheckpoint};
 use passerelle_proto::tlog::vkey::NoteVerifier;
 
-pub(crate) use follow::Follower;
+pub(crate) use follow::{FollowError, Follower};
 use stored::{FILE, Kept, Stored};
 
 /// Why the log's checkpoint is not kept.
@@ -116,6 +116,11 @@ impl Checkpoints {
     pub(crate) fn seen(&self) -> Option<Seen> {
         let state = self.state();
         state.largest.as_ref().map(|(largest, at)| Seen { size: largest.size(), at: *at })
+    }
+
+    /// The same, as it was verified.
+    pub(crate) fn largest(&self) -> Option<VerifiedCheckpoint> {
+        self.state().largest.as_ref().map(|(largest, _)| largest.clone())
     }
 
     /// How the log contradicts itself, when it does.

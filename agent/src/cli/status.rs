@@ -69,6 +69,20 @@ fn lines(status: &Status, now: Timestamp) -> Vec<String> {
         status.checkpoint.as_ref().map(|seen| format!("{} entrées / entries, {}", seen.size, seen.seen_at));
     let seen = seen.unwrap_or_else(|| "pas encore vu / not seen yet".to_owned());
     line(format!("Journal vu / log seen:         {seen}"));
+    let receipts = &status.receipts;
+    line(format!(
+        "Reçus vérifiés / receipts:     {} trouvés au journal / found in the log, {} à vérifier / to check",
+        receipts.found, receipts.unchecked
+    ));
+    if receipts.missing > 0 {
+        line(format!(
+            "✗ ALERTE / ALARM: {} reçus sans entrée au journal / receipts without an entry in the log\n  → passerelle-agent doctor",
+            receipts.missing
+        ));
+    }
+    if let Some(alarm) = &receipts.log_alarm {
+        line(format!("✗ ALERTE / ALARM: {}", harmless(alarm)));
+    }
     for alarm in [&status.checkpoint_alarm, &status.inbox_alarm].into_iter().flatten() {
         line(format!("✗ ALERTE / ALARM: {}", harmless(alarm)));
     }

@@ -94,6 +94,7 @@ async fn side(house: &House, gateway: &Stub, name: &str) -> Side {
         signing: None,
         check_before_sending: true,
         pseudonym_key: None,
+        checks: crate::inclusion::CheckSettings::default(),
         limits: Limits::default(),
         calls: crate::calls::CallSettings::default(),
         folders: Vec::new(),

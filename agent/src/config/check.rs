@@ -10,8 +10,9 @@ use passerelle_proto::envelope::PLAINTEXT_LIMIT;
 use passerelle_proto::minimise::CONTENT_LIMIT;
 
 use super::mistake::Mistake;
-use super::sections::{File, Limits};
+use super::sections::{Checks, File, Limits};
 use super::{Config, govstack, local, services, signing, webhooks};
+use crate::inclusion::CheckSettings;
 use crate::records;
 
 /// The configuration that the sections make, or `None` when a part without a default is missing.
@@ -41,6 +42,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
             format!("unknown level ({error}); take error, warn, info, debug or trace"),
         ));
     }
+    let checks = checks(&file.checks, mistakes);
     let key_file = &file.pseudonyms.key_file;
     Some(Config {
         path: path.to_owned(),
@@ -51,6 +53,7 @@ pub(super) fn file(file: File, path: &Path, mistakes: &mut Vec<Mistake>) -> Opti
         root_certificate: root?,
         local: local?,
         check_before_sending: file.checks.before_sending,
+        checks,
         pseudonym_key_file: (!key_file.as_os_str().is_empty()).then(|| base.join(key_file)),
         limits,
         webhooks,
@@ -90,6 +93,25 @@ where
             mistakes.push(Mistake::new(key, fr, format!("\"{text}\" does not serve: {error}")));
             None
         }
+    }
+}
+
+/// When receipts are held against the log.
+fn checks(checks: &Checks, mistakes: &mut Vec<Mistake>) -> CheckSettings {
+    for (key, value, high) in
+        [("logged_within_s", checks.logged_within_s, 7 * 86_400), ("log_every_s", checks.log_every_s, 86_400)]
+    {
+        if !(1..=high).contains(&value) {
+            mistakes.push(Mistake::new(
+                format!("checks.{key}"),
+                format!("{value} est hors de 1…{high}"),
+                format!("{value} is outside 1…{high}"),
+            ));
+        }
+    }
+    CheckSettings {
+        within: Duration::from_secs(checks.logged_within_s),
+        every: Duration::from_secs(checks.log_every_s),
     }
 }
 

@@ -35,6 +35,7 @@ use crate::calls::CallSettings;
 use crate::enrol::EnrolSettings;
 use crate::folders::FolderSettings;
 use crate::govstack::GovstackSettings;
+use crate::inclusion::CheckSettings;
 use crate::link::GatewayAddress;
 use crate::pkcs11::Pkcs11Settings;
 use crate::records::Limits;
@@ -65,6 +66,8 @@ pub struct Config {
     pub local: LocalSettings,
     /// Refuse by the agreement before sealing.
     pub check_before_sending: bool,
+    /// When receipts are held against the log.
+    pub checks: CheckSettings,
     /// File of the key of the pseudonyms, when the agency's agents share one.
     pub pseudonym_key_file: Option<PathBuf>,
     /// How much is kept.
@@ -164,6 +167,7 @@ impl Config {
             signing: self.signing.clone(),
             check_before_sending: self.check_before_sending,
             pseudonym_key: self.pseudonym_key()?,
+            checks: self.checks,
             limits: self.limits.clone(),
             calls: self.calls.clone(),
             folders: self.folders.clone(),

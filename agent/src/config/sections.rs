@@ -11,6 +11,7 @@ use super::services::{Calls, Service};
 use super::signing::Signing;
 use super::systems::SystemSection;
 use super::webhooks::WebhookSection;
+use crate::inclusion::CheckSettings;
 use crate::records;
 
 /// The whole file.
@@ -62,11 +63,20 @@ pub(super) struct Gateway {
 pub(super) struct Checks {
     /// Refuse by the agreement before sealing. `false` only in trials: the gateway then refuses.
     pub(super) before_sending: bool,
+    /// How long after its receipt an exchange may be absent from the log.
+    pub(super) logged_within_s: u64,
+    /// How often the log is looked at while a receipt is to be checked.
+    pub(super) log_every_s: u64,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { before_sending: true }
+        let checks = CheckSettings::default();
+        Self {
+            before_sending: true,
+            logged_within_s: checks.within.as_secs(),
+            log_every_s: checks.every.as_secs(),
+        }
     }
 }
 

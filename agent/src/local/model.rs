@@ -8,6 +8,7 @@ use passerelle_pki::name::{AgencyCode, AgentId};
 use passerelle_proto::exchange_id::ExchangeId;
 use serde::{Deserialize, Serialize};
 
+pub use crate::inclusion::{Missing, Side};
 pub use crate::records::{Progress, RecordState};
 
 /// `202` of `POST /v1/records`: the record is durable in the outbox.
@@ -381,6 +382,9 @@ pub struct Status {
     pub checkpoint: Option<Checkpoint>,
     /// How the log contradicts what it signed before: an alarm.
     pub checkpoint_alarm: Option<String>,
+    /// Receipts that were or are to be held against the log.
+    #[serde(default)]
+    pub receipts: Receipts,
     /// Agreements known.
     pub agreements: u64,
     /// When the directory was last brought up to date.
@@ -427,6 +431,42 @@ pub struct Checkpoint {
     pub size: u64,
     /// When the log last showed one that fits.
     pub seen_at: Timestamp,
+}
+
+/// How the receipts stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipts {
+    /// Receipts that are still to be found in the log.
+    pub unchecked: u64,
+    /// Receipts that were found since the agent started.
+    pub found: u64,
+    /// Entries under the last checkpoint under which receipts were found.
+    pub checked_size: Option<u64>,
+    /// When that was.
+    pub checked_at: Option<Timestamp>,
+    /// Exchanges that are missing: an alarm.
+    pub missing: u64,
+    /// The first of them; none for a system of its own.
+    pub named: Vec<MissingExchange>,
+    /// Receipts that were not kept because there were too many.
+    pub left_out: u64,
+    /// How the log contradicts itself: an alarm.
+    pub log_alarm: Option<String>,
+}
+
+/// An exchange with a receipt that the log does not honour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingExchange {
+    /// Which.
+    pub exchange_id: ExchangeId,
+    /// How this agent sees it.
+    pub side: Side,
+    /// Where the receipt says that it stands.
+    pub leaf_index: u64,
+    /// When the receipt came.
+    pub since: Timestamp,
+    /// What was found instead.
+    pub reason: Missing,
 }
 
 /// `GET /v1/webhooks`.

@@ -114,6 +114,14 @@ fn log(registry: &Registry, status: &AgentStatus) -> Result<(), prometheus::Erro
         let help = "When the log last showed a checkpoint that fits what was seen before.";
         gauge(registry, "checkpoint_timestamp_seconds", help, moment(checkpoint.seen_at))?;
     }
+    let receipts = &status.receipts;
+    let help = "Receipts that are still to be found in the log.";
+    gauge(registry, "receipts_unchecked", help, count(receipts.unchecked))?;
+    let help = "Exchanges whose receipt the log does not honour.";
+    gauge(registry, "receipts_missing", help, count(receipts.missing))?;
+    let help =
+        "1 when the log does not continue the one in which receipts were found, or its tiles are wrong.";
+    gauge(registry, "receipts_log_alarm", help, f64::from(u8::from(receipts.log_alarm.is_some())))?;
     let help = "1 when the log shows something that contradicts what it signed before.";
     gauge(registry, "checkpoint_alarm", help, f64::from(u8::from(status.checkpoint_alarm.is_some())))
 }

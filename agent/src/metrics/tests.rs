@@ -6,6 +6,7 @@ use passerelle_pki::clock::Timestamp;
 use passerelle_proto::wire::Reason;
 
 use super::*;
+use crate::inclusion::ReceiptsStatus;
 use crate::records::CheckpointStatus;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_768_478_400);
@@ -29,6 +30,7 @@ fn status() -> AgentStatus {
         oldest_inbox_at: None,
         checkpoint: Some(CheckpointStatus { size: 17, seen_at: NOW }),
         checkpoint_alarm: None,
+        receipts: ReceiptsStatus::default(),
         agreements: 1,
         directory_at: Some(NOW),
         agreements_at: None,

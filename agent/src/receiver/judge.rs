@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 
 use super::{Receiver, SessionError};
 use crate::inbox::{Arrived, Taking, is_forgettable};
+use crate::inclusion::Side;
 use crate::link;
 use crate::minimisation;
 use crate::records::blocking::blocking;
@@ -145,6 +146,7 @@ impl Receiver {
             tracing::error!(%id, error = %link::chain(&doubt), "a record without a receipt that is believed");
             SessionError::NotYet
         })?;
+        self.sender.receipts.note(Side::Received, receipt, &body).await?;
         Ok((Timestamp::from_millis(body.accepted_ms), body.leaf_index))
     }
 

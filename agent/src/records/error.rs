@@ -183,6 +183,9 @@ pub enum StartError {
     /// Inbox.
     #[error("la boîte de réception / the inbox")]
     Inbox(#[source] StoreError),
+    /// The receipts kept.
+    #[error("les reçus / the receipts")]
+    Receipts(#[source] StoreError),
     /// The folder of bodies that pass through.
     #[error("le dossier des appels / the folder of calls")]
     Calls(#[source] StoreError),

@@ -6,6 +6,7 @@ use passerelle_proto::agreement::AgreementVersion;
 use serde::Serialize;
 
 use crate::folders::FolderStatus;
+use crate::inclusion::ReceiptsStatus;
 
 use super::time::{rfc3339, rfc3339_option};
 
@@ -52,6 +53,8 @@ pub struct AgentStatus {
     /// How the log contradicts what it signed before, French and English: an alarm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_alarm: Option<String>,
+    /// Receipts that were or are to be held against the log.
+    pub receipts: ReceiptsStatus,
     /// Agreements known.
     pub agreements: usize,
     /// When the directory was last brought up to date.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::transport::Channel;
 
+use crate::inclusion::Receipts;
 use crate::link::{self, Backoff, Link};
 use crate::outbox::{Lane, Outbox};
 use crate::records::StoreError;
@@ -39,6 +40,7 @@ const PUT_OFF_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub(crate) outbox: Outbox,
+    pub(crate) receipts: Receipts,
     pub(crate) link: Link,
     pub(crate) trust: Arc<dyn Trust>,
     pub(crate) refresher: Arc<Refresher>,

@@ -8,6 +8,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::Sender;
+use crate::inclusion::Side;
 use crate::link;
 use crate::records::StoreError;
 
@@ -69,6 +70,8 @@ impl Sender {
     ) -> Result<Next, StoreError> {
         match self.verify_receipt(receipt, (id, header_digest)).await {
             Ok(body) => {
+                // First: a receipt that was settled is not shown again.
+                self.receipts.note(Side::Sent, receipt, &body).await?;
                 self.outbox.accepted(id, body).await?;
                 Ok(Next::Settled)
             }

@@ -190,7 +190,7 @@ impl Desk {
     }
 
     /// [`Agent::status`], with the folders of agreements that the caller is bound to; what stands in the way of one is the
-    /// agency's to know, since it tells of its machine. Totals are the whole agent's. Blocking for a moment.
+    /// agency's to know, since it tells of its machine. Totals are the whole agent's; missing exchanges are named to the agency itself. Blocking for a moment.
     #[must_use]
     pub fn status(&self) -> AgentStatus {
         let mut status = self.agent.status();
@@ -198,6 +198,8 @@ impl Desk {
             status.folders.retain(|folder| self.caller.sees(&folder.agreement));
             // It names a record that may be another system's.
             status.inbox_alarm = None;
+            // Exchanges that another system may not see.
+            status.receipts.named.clear();
             status.folders.iter_mut().for_each(|folder| folder.trouble = None);
         }
         status

@@ -1,5 +1,6 @@
 //! The command line of `passerelle-verify`.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use passerelle_proto::tlog::tlog_proof::{PROOF_FILE_LIMIT, TlogProof};
 use passerelle_proto::tlog::{NoteVerifier, VerifiedCheckpoint, leaf_hash};
 
 use crate::evidence::{self, EvidenceArgs};
-use crate::fault::Which;
+use crate::fault::{EntryFault, Which};
 use crate::folder::Folder;
 use crate::remote::{Remote, RemoteOptions};
 use crate::report::Report;
@@ -153,10 +154,11 @@ fn check_log(args: &LogArgs) -> Result<crate::Verdict, VerifyError> {
         }
     };
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar() };
+    let in_order = events_in_order();
     let mut checks = Checks {
         log: &verifier,
         old: old.as_ref(),
-        entry: args.events.then_some(&is_event),
+        entry: args.events.then_some(&in_order),
         progress: &mut |done, size| {
             bar.set_length(size);
             bar.set_position(done);
@@ -167,10 +169,14 @@ fn check_log(args: &LogArgs) -> Result<crate::Verdict, VerifyError> {
     outcome
 }
 
-fn is_event(entry: &[u8]) -> Result<(), String> {
-    match passerelle_proto::event::decode(entry) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(crate::fault::chain(&error)),
+/// Whether entry after entry is an event, and none is older than the one before it: a log only grows.
+fn events_in_order() -> impl Fn(&[u8]) -> Result<(), EntryFault> {
+    let last_ms = Cell::new(0);
+    move |entry| {
+        let event = passerelle_proto::event::decode(entry)
+            .map_err(|error| EntryFault::Undecodable(crate::fault::chain(&error)))?;
+        let (time_ms, before_ms) = (event.time_ms, last_ms.replace(event.time_ms));
+        if time_ms < before_ms { Err(EntryFault::BackDated { time_ms, before_ms }) } else { Ok(()) }
     }
 }
 

@@ -82,6 +82,13 @@ pub enum EntryFault {
     ErasedEarly,
     /// It is in the log, but is not an event.
     Undecodable(String),
+    /// It is dated before the entry before it: whoever wrote it says that it is older than it is.
+    BackDated {
+        /// Its moment, milliseconds since the UNIX epoch.
+        time_ms: u64,
+        /// That of the entry before it.
+        before_ms: u64,
+    },
 }
 
 /// What is wrong with a tile or bundle.
@@ -195,6 +202,9 @@ impl Fault {
                     "the contents of entry {index} ({bundle}) are erased, and the period of the erasure that names it was not over"
                 ),
                 EntryFault::Undecodable(why) => format!("entry {index} ({bundle}) is not an event: {why}"),
+                EntryFault::BackDated { time_ms, before_ms } => format!(
+                    "entry {index} ({bundle}) is back-dated: its moment is {time_ms} ms, that of the entry before it {before_ms} ms"
+                ),
             },
             Self::Tile { path, reason } => format!("{path} {}", tile_en(reason)),
             Self::RolledBack { old_size, size } => {

@@ -36,6 +36,9 @@ pub(crate) fn fault(fault: &Fault) -> String {
             EntryFault::ErasedEarly => format!(
                 "le contenu de l'entrée {index} ({bundle}) est effacé alors que le délai de l'effacement qui la nomme n'était pas écoulé"
             ),
+            EntryFault::BackDated { time_ms, before_ms } => format!(
+                "l'entrée {index} ({bundle}) est antidatée : son moment est {time_ms} ms, celui de l'entrée d'avant {before_ms} ms"
+            ),
             EntryFault::Undecodable(why) => {
                 format!("l'entrée {index} ({bundle}) n'est pas un événement : {why}")
             }

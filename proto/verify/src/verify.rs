@@ -4,13 +4,13 @@ use passerelle_proto::tlog::note::NOTE_LIMIT;
 use passerelle_proto::tlog::{Hash, NoteVerifier, VerifiedCheckpoint};
 
 use crate::erasure::Erased;
-use crate::fault::{Fault, Which};
+use crate::fault::{EntryFault, Fault, Which};
 use crate::source::{Fetched, LogSource, SourceError};
 use crate::strays::Strays;
 use crate::walk::Walk;
 
-/// A check of one entry's content; the text says what is wrong.
-pub type EntryCheck = dyn Fn(&[u8]) -> Result<(), String>;
+/// A check of one entry's content; entries come in the order of the log.
+pub type EntryCheck = dyn Fn(&[u8]) -> Result<(), EntryFault>;
 
 /// What to check a log against, and how to tell how far it is.
 pub struct Checks<'a> {

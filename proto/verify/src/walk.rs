@@ -38,7 +38,7 @@ struct Hashed {
     /// What is wrong with the bundle's form, if anything. Told after a wrong entry before it.
     form: Option<BundleError>,
     /// First entry whose content is refused: its place in the bundle, and why.
-    refused: Option<(usize, String)>,
+    refused: Option<(usize, EntryFault)>,
     /// Places of entries without a byte, and the time of the last event before: markers of erasure, unless the tile
     /// says that they were logged so.
     empty: Vec<(usize, u64)>,
@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
             None => {}
         }
         if let Some((position, why)) = &hashed.refused {
-            return Err(entry_fault(*position, EntryFault::Undecodable(why.clone())));
+            return Err(entry_fault(*position, why.clone()));
         }
         self.check_earlier(path, &bytes)
     }

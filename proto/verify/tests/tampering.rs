@@ -325,7 +325,7 @@ fn every_byte_of_every_file_counts() {
 fn entries_that_are_no_events_are_named_when_asked() {
     let log = Log::of(300, 300);
     let refuse = |entry: &[u8]| {
-        if entry.ends_with(b"277") { Err("refusé".to_owned()) } else { Ok(()) }
+        if entry.ends_with(b"277") { Err(EntryFault::Undecodable("refusé".to_owned())) } else { Ok(()) }
     };
     let mut seen = Vec::new();
     let mut checks = Checks {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -114,6 +115,21 @@ impl Network {
     }
 }
 
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (entry, kind) = entry.and_then(|entry| entry.file_type().map(|kind| (entry, kind)))?;
+        let place = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy(&entry.path(), &place)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &place)?;
+        }
+    }
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    Ok(())
+}
+
 fn start(program: &Program, config: &Path, folder: &Path) -> anyhow::Result<Running> {
     let arguments = ["serve".into(), "--config".into(), config.to_owned().into_os_string()];
     program.start::<OsString>(Role::Agent, &arguments, &folder.join("agent.log"))
@@ -165,6 +181,24 @@ impl AgentProcess {
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.process = start(&self.program, &self.config(), &self.folder)?;
         Ok(())
+    }
+
+    /// The same agent in a copy of its folder, its gateway's public listener somewhere else; this one must be stopped.
+    ///
+    /// # Errors
+    /// When the folder cannot be copied, or the process does not become ready.
+    pub fn copied(&self, name: &str, public: SocketAddr) -> anyhow::Result<Self> {
+        let folder = self.folder.with_file_name(format!("{}-{name}", self.body.code));
+        copy(&self.folder, &folder)?;
+        let config = folder.join("passerelle-agent.toml");
+        let text = fs::read_to_string(&config)?;
+        let elsewhere = format!("public = \"https://localhost:{}\"", public.port());
+        let lines =
+            text.lines().map(|line| if line.starts_with("public = ") { elsewhere.as_str() } else { line });
+        fs::write(&config, lines.collect::<Vec<_>>().join("\n"))?;
+        let process = start(&self.program, &config, &folder)?;
+        let client = LocalClient::from_config(&Config::load(&config)?)?;
+        Ok(Self { body: self.body, client, process, program: self.program.clone(), folder })
     }
 
     fn sign(&self, draft: &Draft) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use tonic::{Code, Status, Streaming};
 use super::Asked;
 use crate::calls::passing::{AHEAD, Part, Passing, feed};
 use crate::calls::{CallError, Calls};
+use crate::inclusion::Side;
 use crate::records::SendError;
 use crate::records::digest::sha256;
 use crate::records::sealing::Sealed;
@@ -69,7 +70,7 @@ impl Calling {
             match self.next().await?.ok_or_else(|| self.broken())? {
                 Reply::Accepted(accepted) if receipt.is_none() => {
                     let named = (self.id, sha256(&self.envelope.header));
-                    let believed = calls.0.belief.receipt(Some(&accepted), named).await;
+                    let believed = calls.0.belief.receipt(Side::Called, Some(&accepted), named).await;
                     receipt = Some(believed.map_err(|doubted| CallError::doubted(doubted, self.id))?);
                 }
                 Reply::Answer(answered) => {

@@ -29,6 +29,7 @@ use super::cut::Cut;
 use super::fields;
 use super::passing::Passing;
 use super::{Answer, CallError, CallRequest, Calls};
+use crate::inclusion::Side;
 use crate::records::SendError;
 use crate::records::blocking::blocking;
 use crate::records::plan::Kind;
@@ -187,7 +188,8 @@ impl Calls {
         let verified = self.0.belief.envelope(&envelope).await.map_err(doubted)?;
         is_answer(&verified, &asked.header).map_err(doubted)?;
         let named = (verified.exchange_id(), verified.header_digest());
-        let receipt = self.0.belief.receipt(answered.receipt.as_ref(), named).await.map_err(doubted)?;
+        let receipt =
+            self.0.belief.receipt(Side::Called, answered.receipt.as_ref(), named).await.map_err(doubted)?;
         let accepted = Timestamp::from_millis(receipt.accepted_ms);
         let permitted = self.0.belief.permitted(verified.header(), accepted).await.map_err(doubted)?;
         let rules = permitted.agreement().agreement().field_rules(&verified.header().service);

@@ -23,6 +23,7 @@ use super::session::Session;
 use super::{Failure, Provider};
 use crate::calls::passing::{AHEAD, Part, Passing, feed};
 use crate::catalogue::{Operation, OperationError};
+use crate::inclusion::Side;
 use crate::link;
 use crate::records::sealing::{Plan, Sealed};
 
@@ -129,7 +130,7 @@ impl Provider {
         match session.give(id.to_wire(), answer).await {
             Some(answer_logged::Result::Receipt(receipt)) => {
                 // It was released already: what is wrong here is for us to know, and no reason to fail.
-                drop(self.0.calls.0.belief.receipt(Some(&receipt), (id, digest)).await);
+                drop(self.0.calls.0.belief.receipt(Side::Answered, Some(&receipt), (id, digest)).await);
             }
             Some(answer_logged::Result::Denial(denial)) => {
                 // The gateway has told the caller.

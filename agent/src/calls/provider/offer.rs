@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::seen::{First, Request};
 use super::{Failure, Provider};
 use crate::calls::settings::DEADLINE_MAX;
+use crate::inclusion::Side;
 
 /// An offer whose sender, signature, receipt and agreement hold.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Provider {
             return Err(Failure::new(Reason::RecipientUnknown, "field=recipients"));
         }
         let named = (verified.exchange_id(), verified.header_digest());
-        let receipt = belief.receipt(offered.receipt.as_ref(), named).await?;
+        let receipt = belief.receipt(Side::Answered, offered.receipt.as_ref(), named).await?;
         let accepted = Timestamp::from_millis(receipt.accepted_ms);
         let agreement = belief.permitted(header, accepted).await?.agreement().clone();
         // By the gateway's clock and ours: neither side's clock shortens the time that the caller gave.

@@ -5,6 +5,7 @@ mod folders;
 mod gateway;
 mod machine;
 mod presented;
+mod receipts;
 mod report;
 mod running;
 mod surroundings;
@@ -23,7 +24,7 @@ use crate::config::Config;
 use report::Report;
 
 /// Every check, in order.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "configuration",
     "folders",
     "services",
@@ -42,10 +43,11 @@ const NAMES: [&str; 19] = [
     "queue",
     "held",
     "log",
+    "receipts",
     "agreements",
 ];
 /// Those that are asked of the running agent, after whether it answers.
-const RUNNING: [&str; 5] = ["connected", "queue", "held", "log", "agreements"];
+const RUNNING: [&str; 6] = ["connected", "queue", "held", "log", "receipts", "agreements"];
 /// Those that need an identity.
 const ENROLLED: [&str; 4] = ["certificates", "signing_key", "revocation", "key_bundle"];
 

@@ -101,6 +101,7 @@ fn title(name: &'static str) -> &'static str {
         "queue" => "file/queue",
         "held" => "retenus/held",
         "log" => "journal/log",
+        "receipts" => "reçus/receipts",
         "gateway_agents" => "passerelle",
         "gateway_public" => "écoute publique",
         "clock" => "horloge/clock",

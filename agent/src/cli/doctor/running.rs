@@ -54,6 +54,7 @@ pub(super) async fn check(report: &mut Report, client: &LocalClient, limits: &Li
     queue(report, &status, limits);
     held(report, &status);
     log(report, &status);
+    super::receipts::check(report, &status.receipts);
     match client.agreements().await {
         Ok(agreements) => agreements_in_force(report, &agreements, now),
         Err(error) => report.failed(
