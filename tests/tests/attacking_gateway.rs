@@ -28,6 +28,9 @@ const SETTINGS: &str = "[checks]\nlogged_within_s = 2\nlog_every_s = 1\n";
 const PATIENCE: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(50);
 
+/// A log that is shown, and when an agent has seen it.
+type Show<'a> = (&'a Forged, &'a dyn Fn(&Status) -> bool);
+
 /// Two agencies that exchanged two records, and never saw the log; both agents are stopped.
 struct World {
     network: Network,
@@ -115,12 +118,7 @@ impl World {
     }
 
     /// What an agent tells after these logs were shown to it, one after the other; `until` says when each was seen.
-    async fn told(
-        &self,
-        name: &str,
-        agent: &AgentProcess,
-        shows: &[(&Forged, &dyn Fn(&Status) -> bool)],
-    ) -> Status {
+    async fn told(&self, name: &str, agent: &AgentProcess, shows: &[Show<'_>]) -> Status {
         let Some(((first, _), rest)) = shows.split_first() else { panic!("nothing to show") };
         self.attacker.show((*first).clone());
         let mut copy = agent.copied(name, self.attacker.address()).unwrap();

@@ -176,6 +176,7 @@ async fn a_log_that_does_not_continue_the_one_before_is_proof_that_stays() {
     let kept = scene.receipts.table().contradiction.clone().unwrap();
     assert_eq!((kept.first, kept.second), (first.note().to_owned(), second.note().to_owned()));
     scene.clock.advance(SETTINGS.within + Duration::from_secs(1));
+    scene.receipts.tell();
     assert_eq!(scene.reason(id), Some(Missing::NotSeen));
 }
 
