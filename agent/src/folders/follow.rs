@@ -208,8 +208,6 @@ fn tell_one(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
-
     use tokio::time::Instant;
 
     use super::*;

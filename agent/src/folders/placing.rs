@@ -148,8 +148,6 @@ fn is_list(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
-
     use std::io::Write;
 
     use super::*;
