@@ -71,6 +71,10 @@ async fn query(options: QueryOptions, clock: &SharedClock) -> Result<(), Failure
     let reply = client::audit(&options.client, clock).await?.query(request).await?.into_inner();
     let mut rows = Vec::with_capacity(reply.events.len());
     for logged in &reply.events {
+        if logged.entry.is_empty() {
+            rows.push(events::erased_row(logged.leaf_index));
+            continue;
+        }
         let event = event::decode(&logged.entry).map_err(|error| Failure::of(&error))?;
         rows.push(events::row(logged.leaf_index, &event));
     }

@@ -22,6 +22,11 @@ pub(super) fn row(leaf_index: u64, event: &wire::Event) -> Value {
     Value::Object(row)
 }
 
+/// The row of an event whose contents are erased.
+pub(super) fn erased_row(leaf_index: u64) -> Value {
+    json!({ "leaf_index": leaf_index, "kind": "ERASED", "note": "contenu effacé / contents erased" })
+}
+
 /// Prints a row as one line.
 pub(super) fn print(row: &Value) {
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();

@@ -9,8 +9,9 @@ use passerelle_journal::Position;
 use passerelle_proto::event;
 use passerelle_proto::tlog::tile::{FULL_WIDTH, TileNodes};
 use passerelle_proto::tlog::{Frontier, Hash, leaf_hash};
-use passerelle_proto::wire;
+use passerelle_proto::wire::{self, event::Detail};
 
+use super::erased::ErasedEntries;
 use super::recovery::Recovered;
 use super::{Commit, OpenError, Settings};
 use crate::log::{Entries, LogFolder, Mark, Publisher, Tail};
@@ -62,6 +63,7 @@ pub(super) struct CatchUp<'a> {
     hashes: TileNodes<LogFolder>,
     /// Grows with a view that is made from nothing, to be compared with the published root.
     frontier: Option<Frontier>,
+    erased: ErasedEntries,
     waiting: Vec<Bytes>,
     marks: Vec<(usize, Mark)>,
 }
@@ -77,6 +79,9 @@ impl<'a> CatchUp<'a> {
         let notices_from_ms = settings.clock.now().minus(NOTICES_FOR).as_millis();
         let batch = ViewBatch::new(&view, origin)?.with_notices_from(notices_from_ms);
         let (had, published) = (batch.applied(), publisher.size());
+        if view.meta()?.unsettled {
+            return Err(ViewError::Malformed("erasure: its recovery was not finished").into());
+        }
         let had_hash = match had {
             0 => None,
             _ => Some(
@@ -99,6 +104,7 @@ impl<'a> CatchUp<'a> {
             root: publisher.root(),
             hashes: TileNodes::new(publisher.folder().clone(), published),
             frontier: (had == 0).then(Frontier::new),
+            erased: ErasedEntries::default(),
             waiting: Vec::new(),
             marks: Vec::new(),
         };
@@ -156,7 +162,11 @@ impl<'a> CatchUp<'a> {
             let unreadable = |source| Fault::Open(OpenError::Unreadable { leaf, source });
             let entry = self.entries.entry(leaf).map_err(unreadable)?;
             let entry = entry.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
-            self.event(leaf, &entry, None)?;
+            if entry.is_empty() {
+                self.erased(leaf)?;
+            } else {
+                self.event(leaf, &entry, None)?;
+            }
             self.write_some()?;
         }
         Ok(())
@@ -198,18 +208,41 @@ impl<'a> CatchUp<'a> {
             return Ok(());
         }
         let event = decode(leaf, entry)?;
+        if let Some(Detail::Erasure(detail)) = &event.detail {
+            self.erased.name(leaf, detail);
+        }
         if leaf >= self.state_from && changes_state(event.kind()) {
             self.state.apply(leaf, &event).map_err(|error| Fault::Open(OpenError::State(error)))?;
         }
-        if leaf < self.applied() {
+        if !self.is_next(leaf)? {
             return Ok(());
-        }
-        if leaf > self.applied() {
-            return Err(Fault::Open(OpenError::Gap { from: self.applied(), to: leaf }));
         }
         self.batch.apply(&self.view, &event, entry, *hash.as_bytes(), record)?;
         self.unwritten += 1;
         self.grow(hash)
+    }
+
+    /// Takes an entry whose contents are erased: its leaf hash stands, and nothing in force depends on it.
+    fn erased(&mut self, leaf: u64) -> Result<(), Fault> {
+        let hash = self.published_hash(leaf)?;
+        self.erased.mark(leaf);
+        if leaf + 1 == self.had {
+            self.compare_last(hash)?;
+        }
+        if !self.is_next(leaf)? {
+            return Ok(());
+        }
+        self.batch.pass_erased(*hash.as_bytes());
+        self.unwritten += 1;
+        self.grow(hash)
+    }
+
+    /// Whether the view lacks the event at `leaf`; never one further on.
+    fn is_next(&self, leaf: u64) -> Result<bool, Fault> {
+        if leaf > self.applied() {
+            return Err(Fault::Open(OpenError::Gap { from: self.applied(), to: leaf }));
+        }
+        Ok(leaf == self.applied())
     }
 
     /// A tree made from nothing must be the published one when it is as large.
@@ -262,6 +295,11 @@ impl<'a> CatchUp<'a> {
             // It had events that neither log nor journal has.
             return Err(ViewError::Foreign("log").into());
         }
+        if let Some(leaf) = std::mem::take(&mut self.erased).unnamed() {
+            return Err(Fault::Open(OpenError::Emptied(leaf)));
+        }
+        // Written even when there is nothing else to write.
+        self.unwritten += u64::from(self.batch.settled());
         self.write()?;
         let last_ms = self.view.meta()?.last_ms;
         if self.waiting.is_empty()

@@ -16,6 +16,7 @@ mod catch_up;
 mod commit;
 mod denials;
 mod durable;
+mod erased;
 mod handle;
 mod mail;
 mod open;

@@ -102,6 +102,12 @@ pub enum OpenError {
         "event {0} is not the one in the published log; restore the journal or the log folder from a copy"
     )]
     Altered(u64),
+    /// An entry of the published log has no contents, and no event of erasure names it.
+    #[error(
+        "the contents of event {0} were removed from the published log, and no event says that they were erased; \
+         restore the log folder from a copy"
+    )]
+    Emptied(u64),
     /// The published events do not have the root that the checkpoint signs.
     #[error(
         "the published events do not have the root that the checkpoint signs; restore the log folder from a copy"

@@ -127,6 +127,18 @@ impl ViewBatch {
         Ok(())
     }
 
+    /// Passes over the next event, whose contents are erased: it changes nothing, and its leaf hash is what is left.
+    pub fn pass_erased(&mut self, leaf_hash: [u8; 32]) {
+        self.meta.applied += 1;
+        self.meta.last_leaf_hash = Bytes::copy_from_slice(&leaf_hash);
+        self.meta.unsettled = true;
+    }
+
+    /// Says that events name all erased entries; gives whether that is new.
+    pub fn settled(&mut self) -> bool {
+        std::mem::take(&mut self.meta.unsettled)
+    }
+
     /// Says that everything before `position` of the journal is applied.
     pub fn applied_to(&mut self, position: Position) {
         self.meta.position = Bytes::copy_from_slice(&position.to_bytes());

@@ -35,6 +35,10 @@ pub struct Meta {
     /// Rows of governance: tells when some are gone.
     #[prost(uint64, tag = "7")]
     pub governance: u64,
+    /// Erased entries were passed over, and it was not yet seen whether events name them all: such a view is of no use
+    /// to another start.
+    #[prost(bool, tag = "8")]
+    pub unsettled: bool,
 }
 
 /// How far the log was published when this was written, and where the journal goes on from there. May be older than

@@ -40,7 +40,7 @@ pub struct Query {
 /// Newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Leaf index and exact entry.
+    /// Leaf index and exact entry; an empty one is erased.
     pub events: Vec<(u64, Bytes)>,
     /// `before` of the next page, when there may be more.
     pub next_before: Option<u64>,
@@ -76,6 +76,13 @@ impl View {
                 break;
             }
             let Some(entry) = log.entry(leaf)? else { continue };
+            if entry.is_empty() {
+                // Erased: nothing is known any more but that it was there, so it answers a question without conditions.
+                if conditions.is_empty() {
+                    page.events.push((leaf, entry));
+                }
+                continue;
+            }
             let Ok(event) = wire::Event::decode(entry.clone()) else { continue };
             let in_time = query.from_ms.is_none_or(|from| event.time_ms >= from)
                 && query.to_ms.is_none_or(|to| event.time_ms < to);
