@@ -17,7 +17,7 @@ use passerelle_tests::probe::{Probe, frame};
 use ring::rand::SystemRandom;
 
 /// Reasons that this test does not provoke, and where they are.
-const ELSEWHERE: [(Reason, &str); 12] = [
+const ELSEWHERE: [(Reason, &str); 13] = [
     (Reason::Unspecified, "no reason"),
     (Reason::CertificateRevoked, "the connection is closed: gateway/tests/revocation.rs"),
     (Reason::LogUnavailable, "gateway/tests/full_disk.rs"),
@@ -30,6 +30,7 @@ const ELSEWHERE: [(Reason, &str); 12] = [
     (Reason::ProviderFailed, "a call: tests/calls.rs"),
     (Reason::CallTimedOut, "a call: tests/calls.rs"),
     (Reason::CallCancelled, "a call: tests/calls.rs"),
+    (Reason::SequencePassed, "a stream of ordered records: tests/ordering.rs"),
 ];
 
 /// A recipient that is registered, and that nobody has approved.
