@@ -190,6 +190,11 @@ impl Agent {
         changed.into_iter().map(|(records, view)| (EventCursor { records, ..cursor }, view)).collect()
     }
 
+    /// Sent records whose bodies are being uploaded.
+    pub(crate) fn uploading(&self) -> Vec<RecordView> {
+        self.0.outbox.uploading()
+    }
+
     /// The first `most` received records, in the order in which systems see them, of those that are wanted by id and
     /// number of the agreement.
     pub(crate) fn inbox_pick(

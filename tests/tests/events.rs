@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use passerelle_agent::client::{Endpoint, InboxQuery, SendOptions};
 use passerelle_agent::records::RecordState;
 use passerelle_pki::clock::SystemClock;
@@ -25,6 +25,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const NUMBER: &str = "ENT-2026-001";
+/// Uploaded by itself: above 1 MiB.
+const LARGE: usize = 64 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One event.
@@ -79,6 +81,14 @@ impl Listener {
     }
 }
 
+/// A body of several chunks, which is uploaded by itself.
+async fn send_large(ramq: &AgentProcess, length: usize) -> ExchangeId {
+    let mut options = SendOptions::under(NUMBER);
+    options.data_categories = vec![codes::IDENTITY.to_owned()];
+    let source = stream::iter([Ok(Bytes::from(vec![7_u8; length]))]);
+    ramq.client.send(&options, source, Some(length as u64)).await.unwrap().exchange_id
+}
+
 async fn send(ramq: &AgentProcess, body: &str) -> ExchangeId {
     let mut options = SendOptions::under(NUMBER);
     options.data_categories = vec![codes::IDENTITY.to_owned()];
@@ -122,9 +132,31 @@ async fn who_comes_back_with_the_last_id_misses_nothing_and_who_comes_without_is
     }
     assert!(states.len() >= 2, "{states:?}");
 
+    // A large body comes further before it is there, at both ends; and the command shows the same.
+    let mut large = (Listener::open(&ramq, Some(&last)).await, Listener::open(&saaq, Some(&told.id)).await);
+    let third = send_large(&ramq, LARGE).await;
+    for (listener, direction) in [(&mut large.0, "out"), (&mut large.1, "in")] {
+        let progress = listener.next_of("progress").await.data;
+        assert_eq!(progress["exchange_id"], third.to_string());
+        assert_eq!(
+            (progress["direction"].as_str(), progress["of"].as_u64()),
+            (Some(direction), Some(LARGE as u64))
+        );
+        assert!(progress["bytes"].as_u64() < Some(LARGE as u64), "{progress}");
+    }
+    let arrived = large.1.next_of("inbox").await;
+    assert_eq!(arrived.data["exchange_id"], third.to_string());
+    let events = saaq.client.events(Some(&told.id)).await.unwrap();
+    tokio::pin!(events);
+    let event = timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!((event.kind, event.id, event.data), ("inbox".to_owned(), arrived.id, arrived.data));
+    saaq.client.confirm(&third).await.unwrap();
+
     // Both are killed; what changes while nobody listens is told to who comes back.
     saaq.process.kill().unwrap();
-    assert!(listener.next().await.is_none());
+    while let Some(event) = listener.next().await {
+        assert_eq!(event.data["exchange_id"], third.to_string(), "the large one's are the last");
+    }
     let second = send(&ramq, "deux").await;
     ramq.process.kill().unwrap();
     ramq.restart().unwrap();

@@ -70,6 +70,9 @@ pub(super) enum Command {
     },
     /// Dit où en est un enregistrement transmis. / Tells where a record that was sent stands.
     Record(RecordOptions),
+    /// Ce qui arrive à l'agent, au fil de l'eau. / What happens at the agent, as it happens.
+    #[command(after_help = examples::EVENTS)]
+    Events(EventsOptions),
     /// La preuve d'un échange, dans un fichier à vérifier hors ligne par un tiers. / The evidence of an exchange, in a file for a third party to check off-line.
     Evidence(EvidenceArguments),
     /// Les ententes de l'organisme. / The agency's agreements.
@@ -116,6 +119,15 @@ pub(super) enum WebhookAction {
         /// Identifiants d'échange. / Exchange ids.
         ids: Vec<ExchangeId>,
     },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct EventsOptions {
+    /// Reprend après cet événement; sans lui, tout ce qui attend d'abord. / Goes on after this event; without it, first all that waits.
+    #[arg(long, value_name = "ID")]
+    pub(super) after: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputOption,
 }
 
 #[derive(Copy, Clone, Debug, Args)]

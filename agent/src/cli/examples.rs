@@ -131,6 +131,15 @@ Exemples / Examples:
 L'identifiant est demandé sans être affiché, ou lu de l'entrée standard : il ne reste pas dans l'historique.
 The identifier is asked for without being shown, or read from the standard input: it does not stay in the history.";
 
+pub(super) const EVENTS: &str = "\
+Exemples / Examples:
+  passerelle-agent events
+  passerelle-agent events --json | jq -r 'select(.event == \"inbox\") | .data.exchange_id'
+  passerelle-agent events --after 12.4031
+
+Ctrl-C pour terminer. Avec --json, un événement par ligne, avec l'id à donner à --after.
+Ctrl-C to end. With --json, one event a line, with the id to give to --after.";
+
 pub(super) const WEBHOOK: &str = "\
 Exemples / Examples:
   passerelle-agent webhook list

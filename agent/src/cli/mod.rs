@@ -8,6 +8,7 @@ mod arguments;
 mod call;
 mod doctor;
 mod enrol;
+mod events;
 mod evidence;
 mod examples;
 mod failure;
@@ -74,6 +75,7 @@ fn dispatch(config: &ConfigOption, command: Command) -> Result<(), Failure> {
         Command::Take(options) => block_on(take::run(&options, &config.client()?)),
         Command::Status { output } => block_on(status::run(output, &config.client()?, &clock)),
         Command::Record(options) => block_on(record::run(&options, &config.client()?)),
+        Command::Events(options) => block_on(events::run(&options, &config.client()?)),
         Command::Evidence(arguments) => block_on(evidence::run(&arguments, &config.client()?)),
         Command::Agreement(action) => block_on(agreement::run(action, &config.client()?)),
         Command::Service(action) => block_on(service::run(action, &config.client()?)),

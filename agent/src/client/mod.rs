@@ -4,6 +4,7 @@
 mod call;
 mod content;
 mod error;
+mod events;
 mod lenient;
 mod options;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::local::model::{
 pub use call::{CallAnswer, CallOptions};
 pub use content::Content;
 pub use error::ClientError;
+pub use events::AgentEvent;
 pub use options::{InboxQuery, RecordsQuery, SendOptions};
 pub use services::ServiceOptions;
 pub use transport::Endpoint;

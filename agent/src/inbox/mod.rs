@@ -317,7 +317,8 @@ impl Inbox {
         blocking(move || spool.remove(id).map_err(StoreError::file(spool.folder()))).await?
     }
 
-    fn tell(&self) {
+    /// Wakes whoever waits for news.
+    pub(crate) fn tell(&self) {
         self.0.changed.send_modify(|generation| *generation += 1);
     }
 

@@ -64,25 +64,34 @@ struct Kept {
 }
 
 impl Inbox {
-    /// Records that wait and that the caller may see, oldest first. One that does not open any more is left out and reported.
+    /// Records that wait and that the caller may see, oldest first. One that does not open any more is left out and reported:
+    /// in an ordered stream its number is a gap that systems see.
     pub(crate) async fn list(
         &self,
         filter: &InboxFilter,
         caller: &Caller,
         keys: std::sync::Arc<KemKeys>,
     ) -> Result<Vec<InboxView>, InboxError> {
-        let (this, filter, caller) = (self.clone(), filter.clone(), caller.clone());
+        let (this, mut filter, caller) = (self.clone(), filter.clone(), caller.clone());
         let listed = blocking(move || {
             let mut views = Vec::new();
-            for id in this.page(&filter, &caller) {
-                match this.view_now(id, &keys) {
-                    Ok(view) => views.push(view),
-                    // Confirmed meanwhile.
-                    Err(InboxError::NotFound(_)) => {}
-                    Err(InboxError::Store(StoreError::Stopping)) => return Err(StoreError::Stopping.into()),
-                    Err(error) => {
-                        let error = crate::link::chain(&error);
-                        tracing::error!(%id, error, "a record does not open any more");
+            // An empty answer says that nothing more waits: a page of damaged records must not.
+            while views.is_empty() {
+                let page = this.page(&filter, &caller);
+                let Some(last) = page.last() else { break };
+                filter.after = Some(*last);
+                for id in page {
+                    match this.view_now(id, &keys) {
+                        Ok(view) => views.push(view),
+                        // Confirmed meanwhile.
+                        Err(InboxError::NotFound(_)) => {}
+                        Err(InboxError::Store(StoreError::Stopping)) => {
+                            return Err(StoreError::Stopping.into());
+                        }
+                        Err(error) => {
+                            let error = crate::link::chain(&error);
+                            tracing::error!(%id, error, "a record does not open any more");
+                        }
                     }
                 }
             }

@@ -321,3 +321,22 @@ async fn one_delivery_of_an_exchange_is_taken_at_a_time() {
     drop(writes);
     assert!(inbox.begin(id).is_some());
 }
+
+#[tokio::test]
+async fn a_page_of_records_that_do_not_open_hides_nothing_behind_it() {
+    let scene = Scene::new();
+    let inbox = scene.open();
+    let sibling = scene.house.member("saaq/agent-2");
+    for text in [&b"un"[..], b"deux"] {
+        // Sealed for a key that is not ours: it cannot be opened here.
+        let record = sealed(&scene.ramq, &sibling, text, scene.house.now());
+        let (key, envelope) = verified(&scene.ramq, &record);
+        let arrived = Arrived { envelope, key, body: record.body, leaf_index: 3 };
+        inbox.receive(arrived, &scene.saaq.id.agency).await.unwrap();
+        inbox.acknowledged(&[record.exchange_id], &[]).await.unwrap();
+    }
+    let readable = scene.receive(&inbox, b"trois").await;
+    let filter = InboxFilter { limit: 1, ..InboxFilter::default() };
+    let views = inbox.list(&filter, &Caller::local(), kem_keys(&scene.saaq)).await.unwrap();
+    assert_eq!(views.iter().map(|view| view.exchange_id).collect::<Vec<_>>(), [readable]);
+}

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -38,6 +39,8 @@ const HEAD: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 64 * 1024;
 /// Headers of a request: a record may concern many persons.
 const HEADERS_MAX: usize = 320;
+/// How long a caller may take nothing of an answer that waits for it: its place is for another then.
+const STALLED: Duration = Duration::from_secs(60);
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -72,6 +75,7 @@ pub enum LocalError {
 struct Door {
     listener: Listener,
     router: Router,
+    stalled: Duration,
 }
 
 /// The local interface, listening.
@@ -107,13 +111,13 @@ impl Server {
             Listen::Tcp(wanted) => {
                 let (listener, bound) = bind_tcp(*wanted).await?;
                 let router = routes::router(shared.clone(), Guard::tcp(systems.clone(), bound));
-                doors.push(Door { listener: Listener::Tcp(listener), router });
+                doors.push(Door { listener: Listener::Tcp(listener), router, stalled: STALLED });
                 format!("http://{bound}")
             }
             Listen::Unix(path) => {
                 let listener = listener::bind_socket(path, settings.socket_mode)?;
                 let router = routes::router(shared.clone(), Guard::beyond_pages(systems.clone()));
-                doors.push(Door { listener, router });
+                doors.push(Door { listener, router, stalled: STALLED });
                 format!("unix:{}", path.display())
             }
         };
@@ -121,7 +125,7 @@ impl Server {
             let acceptor = tls::acceptor(tls, clock).map_err(LocalError::Tls)?;
             let (listener, bound) = bind_tcp(tls.address).await?;
             let router = routes::router(shared, Guard::beyond_pages(systems));
-            doors.push(Door { listener: Listener::Tls(listener, acceptor), router });
+            doors.push(Door { listener: Listener::Tls(listener, acceptor), router, stalled: STALLED });
             tracing::info!(address = %bound, "systems are served over TLS");
         }
         Ok(Self { doors, address, stop })
@@ -143,7 +147,7 @@ impl Server {
         let hosts = bound.ip().is_loopback().then(|| auth::hosts(bound));
         let router =
             scrape::router(Shared { agent, webhooks: Webhooks::default(), stop: stop.clone() }, hosts);
-        let door = Door { listener: Listener::Tcp(listener), router };
+        let door = Door { listener: Listener::Tcp(listener), router, stalled: STALLED };
         Ok(Self { doors: vec![door], address: format!("http://{bound}"), stop })
     }
 
@@ -158,7 +162,7 @@ impl Server {
     ) -> Result<Self, LocalError> {
         let (listener, bound) = bind_tcp(settings.listen).await?;
         let router = govstack::router(agent, settings.clone(), auth::hosts(bound));
-        let door = Door { listener: Listener::Tcp(listener), router };
+        let door = Door { listener: Listener::Tcp(listener), router, stalled: STALLED };
         Ok(Self { doors: vec![door], address: format!("http://{bound}"), stop })
     }
 
@@ -205,7 +209,12 @@ impl Door {
             };
             match accepted {
                 Ok(taken) => {
-                    connections.spawn(connection(taken, self.router.clone(), stop.clone(), place));
+                    connections.spawn(connection(
+                        taken,
+                        (self.router.clone(), self.stalled),
+                        stop.clone(),
+                        place,
+                    ));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the local interface could not take a connection");
@@ -222,7 +231,12 @@ impl Door {
     }
 }
 
-async fn connection(taken: Taken, router: Router, stop: CancellationToken, _place: OwnedSemaphorePermit) {
+async fn connection(
+    taken: Taken,
+    (router, stalled): (Router, Duration),
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
     let begun = tokio::select! {
         () = stop.cancelled() => return,
         begun = taken.begin() => begun,
@@ -234,6 +248,8 @@ async fn connection(taken: Taken, router: Router, stop: CancellationToken, _plac
             return;
         }
     };
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(stalled));
     let service = router.map_request(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
         request
@@ -243,7 +259,7 @@ async fn connection(taken: Taken, router: Router, stop: CancellationToken, _plac
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -254,5 +270,51 @@ async fn connection(taken: Taken, router: Router, stop: CancellationToken, _plac
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a local connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use axum::routing::get;
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_loses_the_place_and_others_are_served() {
+        let (alive, mut gone) = mpsc::channel::<()>(1);
+        let alive = Arc::new(std::sync::Mutex::new(Some(alive)));
+        let endless = get(move || async move {
+            // Held by the answer alone, as long as there is one.
+            let held = alive.lock().unwrap().take();
+            let pieces = stream::repeat_with(move || {
+                let _held = &held;
+                Ok::<_, Infallible>(Bytes::from_static(&[0; 16 * 1024]))
+            });
+            Body::from_stream(pieces)
+        });
+        let (listener, address) = bind_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let door = Door {
+            listener: Listener::Tcp(listener),
+            router: Router::new().route("/", endless),
+            stalled: Duration::from_millis(200),
+        };
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(door.run(stop.clone()));
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        caller.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        // The answer is given up, though the caller's end stays open.
+        let ended = timeout(Duration::from_secs(30), gone.recv()).await.unwrap();
+        assert_eq!(ended, None);
+        drop(caller);
+        stop.cancel();
+        serving.await.unwrap();
     }
 }

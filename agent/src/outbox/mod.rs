@@ -286,7 +286,8 @@ impl Outbox {
 
     /// Notes that the gateway has so many chunks of the body; `begins` at the first word of an upload.
     pub(crate) fn reached(&self, id: ExchangeId, chunks: u64, begins: bool) {
-        if let Some(slot) = self.table().slots.get_mut(&id) {
+        let mut table = self.table();
+        if let Some(slot) = table.slots.get_mut(&id) {
             match &mut slot.progress {
                 Some(progress) if !begins => progress.reach(chunks),
                 progress => {
@@ -295,8 +296,16 @@ impl Outbox {
                     *progress = Some(begun);
                 }
             }
+            table.uploading.insert(id);
         }
+        drop(table);
         self.0.changed.send_modify(|generation| *generation += 1);
+    }
+
+    /// Records whose bodies are being uploaded.
+    pub(crate) fn uploading(&self) -> Vec<RecordView> {
+        let table = self.table();
+        table.uploading.iter().filter_map(|id| table.slots.get(id).map(|slot| slot.view(*id))).collect()
     }
 
     /// Notes whether the gateway has the body: the lane follows from it once the record is given back.

@@ -48,6 +48,8 @@ pub(super) struct Table {
     /// Keys of requests that are being taken over.
     pub(super) claimed: HashSet<[u8; 32]>,
     upload: BTreeSet<ExchangeId>,
+    /// Whose bodies are being uploaded.
+    pub(super) uploading: BTreeSet<ExchangeId>,
     submit: BTreeSet<ExchangeId>,
     pub(super) streams: Streams,
     pub(super) queued: usize,
@@ -127,6 +129,7 @@ impl Table {
         self.queued -= 1;
         self.queued_bytes -= record.sealed_bytes;
         self.upload.remove(&id);
+        self.uploading.remove(&id);
         self.submit.remove(&id);
         // One that is with a taker lines up when it is given back.
         let next =
@@ -146,6 +149,7 @@ impl Table {
     pub(super) fn line_up(&mut self, id: ExchangeId) {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.record.is_waiting()) else { return };
         slot.sent = false;
+        self.uploading.remove(&id);
         match slot.record.spooled && !slot.uploaded {
             true => self.upload.insert(id),
             false if self.streams.has_turn(id, &slot.record) => self.submit.insert(id),

@@ -65,6 +65,7 @@ impl Receiver {
         let Some((writer, chunks)) = writer else { return Err(SessionError::NotYet.into()) };
         let incoming = self.inbox.incoming().clone();
         incoming.begun(verified, writer.next_chunk());
+        self.inbox.tell();
         let (give, taken) = mpsc::channel(AHEAD);
         let reached = move |chunks| incoming.reached(id, chunks);
         let folder = spool.folder().to_path_buf();

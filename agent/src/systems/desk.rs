@@ -189,6 +189,11 @@ impl Desk {
         changed.map(|(cursor, view)| (cursor, Some(view).filter(|view| self.sees_record(view)))).collect()
     }
 
+    /// Sent records whose bodies are being uploaded, of those that the caller may see.
+    pub(crate) fn uploading(&self) -> Vec<RecordView> {
+        self.agent.uploading().into_iter().filter(|view| self.sees_record(view)).collect()
+    }
+
     /// [`Agent::status`], with the folders of agreements that the caller is bound to; what stands in the way of one is the
     /// agency's to know, since it tells of its machine. Totals are the whole agent's; missing exchanges are named to the agency itself. Blocking for a moment.
     #[must_use]
