@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::claim::{Answer, absent, fail, pass};
 use crate::tlog::note::Note;
-use crate::tlog::{Checkpoint, Hash, InclusionProof, NoteVerifier, VerifiedCheckpoint, leaf_hash};
+use crate::tlog::{Checkpoint, Hash, InclusionProof, Policy, VerifiedCheckpoint, leaf_hash};
 use crate::wire::EvidenceEntry;
 
 pub(super) fn answer(case: &Case<'_>) -> Answer {
@@ -17,7 +17,7 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
     if evidence.checkpoint.is_empty() {
         return absent("le point de contrôle n'est pas dans le fichier", "the checkpoint is not in the file");
     }
-    let Some(checkpoint) = open(&evidence.checkpoint, case.trust.logs()) else {
+    let Some(checkpoint) = open(&evidence.checkpoint, &case.trust.log) else {
         return fail(
             "le point de contrôle n'est signé par aucun journal de votre politique",
             "the checkpoint is signed by no log of your policy",
@@ -47,15 +47,15 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
 }
 
 /// The checkpoint, when one of these logs signed it.
-pub(super) fn open(note: &[u8], logs: &[NoteVerifier]) -> Option<VerifiedCheckpoint> {
-    logs.iter().find_map(|log| VerifiedCheckpoint::open(note, log).ok())
+pub(super) fn open(note: &[u8], policy: &Policy) -> Option<VerifiedCheckpoint> {
+    policy.open(note).ok()
 }
 
 /// A checkpoint's note, whoever signed it, when its origin is that of one of these logs.
-pub(super) fn note(bytes: &[u8], logs: &[NoteVerifier]) -> Option<Note> {
+pub(super) fn note(bytes: &[u8], policy: &Policy) -> Option<Note> {
     let note = Note::parse(bytes).ok()?;
     let checkpoint = Checkpoint::parse(note.text()).ok()?;
-    logs.iter().any(|log| log.name().as_str() == checkpoint.origin).then_some(note)
+    policy.logs().iter().any(|log| log.key.name().as_str() == checkpoint.origin).then_some(note)
 }
 
 fn is_in(entry: &EvidenceEntry, checkpoint: &VerifiedCheckpoint) -> bool {

@@ -18,7 +18,6 @@ mod in_force;
 mod inclusion;
 mod integrity;
 mod plaintext;
-mod policy;
 mod sender;
 mod signers;
 mod time;
@@ -28,6 +27,5 @@ mod witnesses;
 
 pub use claim::{Claim, Outcome, Question, Words};
 pub use file::{EVIDENCE_LIMIT, EvidenceError, FORMAT, SEALED_BODY_LIMIT};
-pub use policy::{LogPolicy, LogPolicyError};
 pub use trust::Trust;
 pub use verdict::{Verdict, judge};

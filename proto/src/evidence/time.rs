@@ -78,7 +78,7 @@ pub(super) fn not_before(case: &Case<'_>) -> Answer {
 
 /// What stands against the earlier checkpoint's being the log before the exchange.
 fn extends(case: &Case<'_>, earlier: &EarlierCheckpoint, leaf: u64) -> Option<Answer> {
-    let logs = case.trust.logs();
+    let logs = &case.trust.log;
     let old = inclusion::open(&earlier.checkpoint, logs);
     let new = inclusion::open(&case.evidence.checkpoint, logs);
     let (Some(old), Some(new)) = (old, new) else {
@@ -117,7 +117,7 @@ fn bound(
     checkpoint: &[u8],
     token: &[u8],
 ) -> Result<(Timestamp, &'static str, &'static str), Answer> {
-    if inclusion::open(checkpoint, case.trust.logs()).is_none() {
+    if inclusion::open(checkpoint, &case.trust.log).is_none() {
         return Err(fail(
             "le point de contrôle n'est signé par aucun journal de votre politique",
             "the checkpoint is signed by no log of your policy",

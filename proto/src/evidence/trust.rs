@@ -2,23 +2,16 @@
 
 use passerelle_pki::certificate::TrustAnchor;
 
-use super::policy::LogPolicy;
 use crate::timestamp::Authorities;
-use crate::tlog::NoteVerifier;
+use crate::tlog::Policy;
 
 /// What the judge trusts.
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// Keys of logs, witnesses and their quorum.
-    pub log: LogPolicy,
+    pub log: Policy,
     /// Root certificates of the agencies' trust domain.
     pub roots: Vec<TrustAnchor>,
     /// Roots of time-stamp authorities; may be empty.
     pub authorities: Authorities,
-}
-
-impl Trust {
-    pub(super) fn logs(&self) -> &[NoteVerifier] {
-        self.log.logs()
-    }
 }

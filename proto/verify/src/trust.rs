@@ -8,8 +8,9 @@ use std::io;
 use std::path::Path;
 
 use passerelle_pki::certificate::TrustAnchor;
-use passerelle_proto::evidence::{LogPolicyError, Trust};
+use passerelle_proto::evidence::Trust;
 use passerelle_proto::timestamp::Authorities;
+use passerelle_proto::tlog::Policy;
 
 use crate::cli::{SMALL_FILE, read};
 use crate::source::SourceError;
@@ -22,8 +23,10 @@ const AUTHORITIES: &str = "tsa.pem";
 pub(crate) fn load(folder: &Path) -> Result<Trust, SourceError> {
     let wrong = |name: &str, why: &str| SourceError::Usage(format!("{}: {why}", folder.join(name).display()));
     let file = |name: &str| read(&folder.join(name), SMALL_FILE);
-    let log = String::from_utf8(file(LOG)?).map_err(|_| wrong(LOG, "UTF-8"))?;
-    let log = log.parse().map_err(|error: LogPolicyError| wrong(LOG, &error.to_string()))?;
+    let log = Policy::parse(&file(LOG)?).map_err(|error| wrong(LOG, &error.to_string()))?;
+    if log.logs().is_empty() {
+        return Err(wrong(LOG, "aucun journal / no log"));
+    }
     let roots = TrustAnchor::all_from_pem(&file(ROOTS)?).map_err(|error| wrong(ROOTS, &error.to_string()))?;
     if roots.is_empty() {
         return Err(wrong(ROOTS, "aucun certificat / no certificate"));

@@ -85,14 +85,21 @@ impl Policy {
     /// # Errors
     /// [`CheckpointError::Note`] when the note cannot be read, which an opened one always can.
     pub fn judge(&self, checkpoint: &VerifiedCheckpoint) -> Result<Judgement, CheckpointError> {
-        let note = Note::parse(checkpoint.note().as_bytes()).map_err(CheckpointError::Note)?;
+        Note::parse(checkpoint.note().as_bytes())
+            .map(|note| self.judge_note(&note))
+            .map_err(CheckpointError::Note)
+    }
+
+    /// The same for a note that was read already, whoever signed it.
+    #[must_use]
+    pub fn judge_note(&self, note: &Note) -> Judgement {
         let witnesses: Vec<Standing> = self
             .witnesses
             .iter()
             .map(|witness| Standing {
                 name: witness.name.clone(),
                 key_name: witness.key.name().clone(),
-                outcome: match witness.key.newest_in(&note) {
+                outcome: match witness.key.newest_in(note) {
                     Ok(Some(time_s)) => Outcome::Cosigned { time_s },
                     Ok(None) => Outcome::Missing,
                     Err(error) => Outcome::Refused(error),
@@ -100,7 +107,7 @@ impl Policy {
             })
             .collect();
         let quorum = self.quorum.map(|member| self.count(member, &witnesses));
-        Ok(Judgement { witnesses, quorum })
+        Judgement { witnesses, quorum }
     }
 
     fn count(&self, quorum: Member, witnesses: &[Standing]) -> QuorumCount {
